@@ -1,0 +1,1 @@
+"""Tables in: contracts, quarantine, the portfolio and its event store."""

@@ -1,0 +1,285 @@
+"""From checked tables to the event store: keys resolved, money exact, duplicates out, rows in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from recobro_score.calendars import NEVER, local_clock
+from recobro_score.data.check import Checked
+from recobro_score.data.events import EventTable
+from recobro_score.data.ordering import content_keys, later_duplicates, sort_rows
+from recobro_score.money import to_minor
+
+ALWAYS = int(np.iinfo(np.int64).min)
+"""The known clock of undated facts: they were always known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """The accounts and debtors that rows may name.
+
+    Attributes
+    ----------
+    account_ids, debtor_ids : pyarrow.StringArray
+        Sorted, unique.
+    account_debtor : int64 array
+        Debtor code per account.
+    digits, zone, zones
+        As in `EventStore`.
+    opened_at : int64 array
+        Opening instant per account.
+    """
+
+    account_ids: pa.StringArray
+    debtor_ids: pa.StringArray
+    account_debtor: NDArray[np.int64]
+    digits: NDArray[np.int8]
+    zone: NDArray[np.int32]
+    zones: tuple[str, ...]
+    opened_at: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """One table in its final form.
+
+    Attributes
+    ----------
+    table : EventTable
+        The good rows.
+    possible_duplicates : int
+        Rows equal to another one in a table or row without an id.
+    """
+
+    table: EventTable
+    possible_duplicates: int
+
+
+def codes_of(ids: pa.StringArray, known: pa.StringArray) -> NDArray[np.int64]:
+    """Return the position of each id among the known ones (−1 = unknown or missing)."""
+    found = pc.index_in(ids, value_set=known)
+    return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def encode(values: pa.StringArray) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+    """Return codes into the sorted vocabulary of the words that occur (−1 = missing)."""
+    encoded = values.dictionary_encode()
+    words = encoded.dictionary.to_pylist()
+    ranks = np.full(len(words) + 1, -1, dtype=np.int32)
+    vocabulary = tuple(sorted(words))
+    positions = {word: position for position, word in enumerate(vocabulary)}
+    ranks[: len(words)] = [positions[word] for word in words]
+    codes = encoded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
+    return ranks[codes], vocabulary
+
+
+def mark_duplicates(checked: Checked, known_at: NDArray[np.int64]) -> None:
+    """Mark rows that repeat the id of a good row, keeping the version that was known first."""
+    unique = checked.contract.unique
+    if unique is None:
+        return
+    rows = np.flatnonzero(checked.good())
+    arrays = [_rows(checked.values(name), rows) for name in checked.contract.names]
+    repeated = later_duplicates(_rows(checked.values(unique), rows), known_at[rows], content_keys(arrays))
+    checked.log.mark(rows[repeated], "duplicate_id", unique)
+
+
+def mark_unreadable_money(checked: Checked, digits: NDArray[np.int8]) -> dict[str, NDArray[np.int64]]:
+    """Return the money columns in minor units and mark amounts that do not fit or make no sense."""
+    minor: dict[str, NDArray[np.int64]] = {}
+    for name in checked.contract.of_kind("money"):
+        minor[name], fits = to_minor(checked.values(name), digits)
+        checked.log.mark(~fits, f"out_of_range:{name}", name)
+    if checked.contract.table == "payments":
+        is_payment = _flags(pc.equal(checked.values("kind"), "payment"))
+        checked.log.mark(is_payment & (minor["amount"] < 0), "negative_payment", "amount")
+    if checked.contract.table in ("instalments", "promises"):
+        checked.log.mark(minor["amount"] < 0, f"negative_{checked.contract.table[:-1]}", "amount")
+    return minor
+
+
+def assemble(checked: Checked, people: Population, *, lag: int, plan_start: Mapping[str, int]) -> Assembled:
+    """Resolve keys, mark what cannot be used, and put the good rows of one table in order.
+
+    Parameters
+    ----------
+    checked : Checked
+        The table; rules broken here (``unknown_account``, ``unknown_debtor``, ``out_of_range:…``,
+        ``negative_…``, ``ends_before_start``, ``duplicate_id``) are added to its log.
+    people : Population
+        Who may be named.
+    lag : int
+        Declared reporting lag in microseconds, for rows without ``known_at``.
+    plan_start : mapping of str to int
+        When each plan was accepted: what its instalments are known from.
+    """
+    contract = checked.contract
+    owner = _owner(checked, people)
+    owner_digits = _digits(checked, people, owner)
+    minor = mark_unreadable_money(checked, owner_digits)
+    _mark_backward_periods(checked)
+    at, known_at = _clocks(checked, people, owner, lag=lag, plan_start=plan_start)
+    mark_duplicates(checked, known_at)
+    rows = np.flatnonzero(checked.good())
+    if contract.owner == "either":
+        rows, owner_of_row = _expand_holds(checked, people, rows)
+        n_owners = len(people.account_ids)
+    else:
+        owner_of_row = owner[rows]
+        n_owners = len(people.account_ids if contract.owner == "account" else people.debtor_ids)
+    arrays = [_rows(minor.get(name, checked.values(name)), rows) for name in _tie_order(checked)]
+    order, equal = sort_rows(owner_of_row, at[rows], known_at[rows], content_keys(arrays))
+    rows, owner_of_row = rows[order], owner_of_row[order]
+    columns, vocabularies, ids = _columns(checked, minor, rows)
+    _derive(contract.table, columns, vocabularies, at[rows], owner_of_row, people)
+    offsets = np.searchsorted(owner_of_row, np.arange(n_owners + 1)).astype(np.int64)
+    table = EventTable(contract.table, offsets, at[rows], known_at[rows], columns, vocabularies, ids)
+    return Assembled(table, equal)
+
+
+def _rows(values: Any, rows: NDArray[np.int64]) -> Any:  # noqa: ANN401 - Arrow or numpy
+    return values.take(pa.array(rows)) if isinstance(values, pa.Array) else values[rows]
+
+
+def _flags(mask: pa.Array) -> NDArray[np.bool_]:
+    return np.asarray(pc.fill_null(mask, fill_value=False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _owner(checked: Checked, people: Population) -> NDArray[np.int64]:
+    if checked.contract.owner == "account":
+        owner = codes_of(checked.values("account_id"), people.account_ids)
+        checked.log.mark(owner < 0, "unknown_account", "account_id")
+        return owner
+    debtor = codes_of(checked.values("debtor_id"), people.debtor_ids)
+    if checked.contract.owner == "debtor":
+        checked.log.mark(debtor < 0, "unknown_debtor", "debtor_id")
+        return debtor
+    account = codes_of(checked.values("account_id"), people.account_ids)
+    unnamed = checked.columns["account_id"].missing & checked.columns["debtor_id"].missing
+    checked.log.mark(unnamed, "names_nobody", None)
+    checked.log.mark((account < 0) & (debtor < 0), "unknown_account", "account_id")
+    return account
+
+
+def _digits(checked: Checked, people: Population, owner: NDArray[np.int64]) -> NDArray[np.int8]:
+    if checked.contract.owner != "account" or len(people.digits) == 0:
+        return np.zeros(checked.n_rows, dtype=np.int8)
+    return people.digits[np.maximum(owner, 0)]
+
+
+def _mark_backward_periods(checked: Checked) -> None:
+    if not checked.contract.safety or checked.contract.clock is None:
+        return
+    start = checked.values(checked.contract.clock)
+    for name in checked.contract.of_kind("later"):
+        checked.log.mark(checked.values(name) < start, "ends_before_start", name)
+
+
+def _clocks(
+    checked: Checked,
+    people: Population,
+    owner: NDArray[np.int64],
+    *,
+    lag: int,
+    plan_start: Mapping[str, int],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    contract = checked.contract
+    given = checked.columns["known_at"]
+    if contract.clock == "known_at":
+        return given.values, given.values
+    if contract.clock is None:
+        known_at = np.where(given.missing, ALWAYS, given.values)
+        return known_at, known_at
+    at = checked.values(contract.clock)
+    default = at + lag
+    if contract.scheduled and len(people.opened_at):
+        default = people.opened_at[np.maximum(owner, 0)] + lag
+        plans = checked.values("plan_id")
+        if plans.null_count < len(plans):
+            starts = [plan_start.get(plan, NEVER) if plan else 0 for plan in plans.to_pylist()]
+            default = np.where(checked.columns["plan_id"].missing, default, np.array(starts, dtype=np.int64))
+    return at, np.where(given.missing, default, given.values)
+
+
+def _expand_holds(
+    checked: Checked, people: Population, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give a hold to the account it names and to every account of the debtor it names."""
+    account = codes_of(_rows(checked.values("account_id"), rows), people.account_ids)
+    debtor = codes_of(_rows(checked.values("debtor_id"), rows), people.debtor_ids)
+    by_debtor = np.argsort(people.account_debtor, kind="stable")
+    starts = np.searchsorted(people.account_debtor[by_debtor], np.arange(len(people.debtor_ids) + 1))
+    named = np.flatnonzero(debtor >= 0)
+    lengths = starts[debtor[named] + 1] - starts[debtor[named]]
+    ends = np.cumsum(lengths)
+    within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - lengths, lengths)
+    of_debtor = by_debtor[np.repeat(starts[debtor[named]], lengths) + within]
+    direct = np.flatnonzero(account >= 0)
+    pairs = np.concatenate(
+        [
+            np.stack([rows[direct], account[direct]]),
+            np.stack([np.repeat(rows[named], lengths), of_debtor]),
+        ],
+        axis=1,
+    )
+    pairs = np.unique(pairs, axis=1)
+    return pairs[0], pairs[1]
+
+
+def _tie_order(checked: Checked) -> list[str]:
+    unique = checked.contract.unique
+    return ([unique] if unique else []) + [name for name in checked.contract.names if name != unique]
+
+
+def _columns(
+    checked: Checked, minor: Mapping[str, NDArray[np.int64]], rows: NDArray[np.int64]
+) -> tuple[dict[str, NDArray[Any]], dict[str, tuple[str, ...]], dict[str, pa.StringArray]]:
+    contract = checked.contract
+    owner_ids = {"account": ("account_id",), "debtor": ("debtor_id",), "either": ("account_id", "debtor_id")}
+    columns: dict[str, NDArray[Any]] = {}
+    vocabularies: dict[str, tuple[str, ...]] = {}
+    ids: dict[str, pa.StringArray] = {}
+    for column in contract.columns:
+        if column.name in (contract.clock, "known_at", *owner_ids[contract.owner]):
+            continue
+        values = _rows(minor.get(column.name, checked.values(column.name)), rows)
+        if column.kind == "id":
+            ids[column.name] = values
+        elif column.kind == "category":
+            columns[column.name], vocabularies[column.name] = encode(values)
+        else:
+            columns[column.name] = values
+    return columns, vocabularies, ids
+
+
+def _derive(
+    table: str,
+    columns: dict[str, NDArray[Any]],
+    vocabularies: Mapping[str, tuple[str, ...]],
+    at: NDArray[np.int64],
+    owner: NDArray[np.int64],
+    people: Population,
+) -> None:
+    """Add the columns that follow from others: signed recoveries, local contact times."""
+    if table == "payments":
+        words = vocabularies["kind"]
+        sign = np.zeros(len(words) + 1, dtype=np.int64)
+        sign[: len(words)] = [{"payment": 1, "reversal": -1}.get(word, 0) for word in words]
+        columns["recovery"] = sign[columns["kind"]] * np.abs(columns["amount"])
+    if table == "contacts":
+        local = local_clock(at, people.zone[owner], people.zones)
+        columns["local_minute"] = local.minute
+        columns["local_weekday"] = local.weekday
+
+
+def plan_starts(plans: Checked) -> dict[str, int]:
+    """Return when each plan was accepted (`NEVER` for one that was not)."""
+    accepted = plans.values("accepted_at").tolist()
+    return dict(zip(plans.values("plan_id").to_pylist(), accepted, strict=True))

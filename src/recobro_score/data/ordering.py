@@ -1,0 +1,92 @@
+"""One order for the rows of a table, whatever order they came in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Keys = Callable[[NDArray[np.int64]], list[NDArray[np.int64]]]
+"""Gives, for some rows, one integer array per column that tells their contents apart."""
+
+
+def content_keys(arrays: Sequence[Any]) -> Keys:
+    """Return a function that turns the contents of chosen rows into sortable integers.
+
+    Parameters
+    ----------
+    arrays : sequence of pyarrow.StringArray or numpy array
+        The columns in the order in which they break ties.
+    """
+
+    def keys(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        return [_sortable(array, rows) for array in arrays]
+
+    return keys
+
+
+def sort_rows(
+    owner: NDArray[np.int64], at: NDArray[np.int64], known_at: NDArray[np.int64], keys: Keys
+) -> tuple[NDArray[np.int64], int]:
+    """Order rows by owner, event clock, known clock, then id and content.
+
+    Returns
+    -------
+    order : int64 array
+        Positions of the rows in order.
+    equal : int
+        How many rows are equal to the one before them in everything.
+    """
+    order = np.lexsort((known_at, at, owner))
+    tied = _same_as_previous(order, [owner, at, known_at])
+    if not tied.any():
+        return order, 0
+    in_run = tied.copy()
+    in_run[:-1] |= tied[1:]
+    places = np.flatnonzero(in_run)
+    rows = order[places]
+    content = keys(rows)
+    clocks = [known_at[rows], at[rows], owner[rows]]
+    inner = np.lexsort((*reversed(content), *clocks))
+    order[places] = rows[inner]
+    equal = _same_as_previous(inner, [*clocks, *content])
+    return order, int(equal.sum())
+
+
+def later_duplicates(ids: pa.StringArray, known_at: NDArray[np.int64], keys: Keys) -> NDArray[np.int64]:
+    """Return the rows that repeat an id, but for the version that was known first.
+
+    A later version of a row must not change what was known before it, so the first one stands; equal times
+    are decided by content. Rows without an id are no duplicates.
+    """
+    encoded = ids.dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    counts = np.bincount(codes[codes >= 0], minlength=len(encoded.dictionary))
+    if len(counts) == 0 or counts.max() <= 1:
+        return np.zeros(0, dtype=np.int64)
+    rows = np.flatnonzero((codes >= 0) & (counts[codes] > 1))
+    inner = np.lexsort((*reversed(keys(rows)), known_at[rows], codes[rows]))
+    repeated = _same_as_previous(inner, [codes[rows]])
+    return np.sort(rows[inner[repeated]])
+
+
+def _same_as_previous(order: NDArray[np.int64], columns: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:
+    same = np.ones(len(order), dtype=bool)
+    same[:1] = False
+    for column in columns:
+        ordered = column[order]
+        same[1:] &= ordered[1:] == ordered[:-1]
+    return same
+
+
+def _sortable(array: Any, rows: NDArray[np.int64]) -> NDArray[np.int64]:  # noqa: ANN401
+    if isinstance(array, pa.Array):
+        chosen = array.take(pa.array(rows))
+        ranks = pc.rank(chosen, sort_keys="ascending", tiebreaker="dense")
+        return np.asarray(ranks.to_numpy(zero_copy_only=False), dtype=np.int64)
+    chosen = np.ascontiguousarray(array[rows])
+    return chosen.view(np.int64) if chosen.dtype == np.float64 else chosen.astype(np.int64)

@@ -1,0 +1,225 @@
+"""Read one column of a contract, cell by cell: good values, bad cells, empty cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from recobro_score.calendars import NEVER, parse_instant, wall_to_utc
+from recobro_score.data.contracts import Column
+
+_EARLIEST = parse_instant("1900-01-01")
+_FAR = parse_instant("2200-01-01")
+_HAS_OFFSET = r"\d[Tt ].*(Z|z|[+-]\d\d(:?\d\d)?)$"
+_LARGEST_EXACT = 2.0**53
+
+
+class UnreadableColumn(Exception):
+    """The column as a whole has a type that cannot mean what the contract asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """One column, read.
+
+    Attributes
+    ----------
+    values : pyarrow.StringArray or numpy array
+        Strings for ids and categories (null = missing), int64 microseconds UTC for times (`NEVER` for a
+        missing later date), float64 for numbers and for money in major units (NaN = missing).
+    bad : bool array
+        Cells that hold something unreadable.
+    missing : bool array
+        Empty cells.
+    """
+
+    values: Any
+    bad: NDArray[np.bool_]
+    missing: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How text and local times are read.
+
+    Attributes
+    ----------
+    time_zone : str
+        The zone of dates and of times without an offset.
+    date_format : str or None
+        A `strptime` pattern for times given as text; ISO 8601 when None.
+    decimal : str
+        The decimal mark of numbers given as text; with ``,`` a point separates thousands.
+    """
+
+    time_zone: str = "UTC"
+    date_format: str | None = None
+    decimal: str = "."
+
+
+def parse_column(column: Column, array: pa.Array, how: Format) -> Parsed:
+    """Read the cells of one column as the contract says.
+
+    Raises
+    ------
+    UnreadableColumn
+        If no cell of this Arrow type could ever be read, for example integers as times.
+    """
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_null(array.type):
+        array = array.cast(pa.string())
+    if column.kind == "id":
+        return _ids(array)
+    if column.kind == "category":
+        return _categories(column, array)
+    if column.kind in ("time", "later"):
+        return _times(array, how, later=column.kind == "later")
+    return _numbers(array, how)
+
+
+def empty_column(column: Column, rows: int) -> Parsed:
+    """Return the column as it reads when the table does not have it."""
+    return parse_column(column, pa.nulls(rows, pa.string()), Format())
+
+
+def _is_text(array: pa.Array) -> bool:
+    kind = array.type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _flags(mask: pa.Array) -> NDArray[np.bool_]:
+    return np.asarray(pc.fill_null(mask, fill_value=False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _nulls(array: pa.Array) -> NDArray[np.bool_]:
+    return np.asarray(array.is_null().to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _strings(array: pa.Array) -> pa.StringArray:
+    text = pc.utf8_trim_whitespace(array.cast(pa.string()))
+    return pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+
+
+def _ids(array: pa.Array) -> Parsed:
+    kind = array.type
+    bad = np.zeros(len(array), dtype=bool)
+    if pa.types.is_floating(kind):
+        numbers = array.to_numpy(zero_copy_only=False).astype(np.float64)
+        whole = np.isfinite(numbers) & (np.abs(numbers) < _LARGEST_EXACT) & (numbers == np.rint(numbers))
+        bad = ~whole & ~np.isnan(numbers)
+        values = pa.array(np.where(whole, numbers, 0.0).astype(np.int64), mask=~whole).cast(pa.string())
+        return Parsed(values, bad, np.isnan(numbers))
+    if not (_is_text(array) or pa.types.is_integer(kind)):
+        msg = f"an id is text or a whole number, not {kind}"
+        raise UnreadableColumn(msg)
+    values = _strings(array)
+    return Parsed(values, bad, _nulls(values))
+
+
+def _categories(column: Column, array: pa.Array) -> Parsed:
+    if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
+        msg = f"a category is text, not {array.type}"
+        raise UnreadableColumn(msg)
+    values = _strings(array)
+    missing = _nulls(values)
+    bad = np.zeros(len(array), dtype=bool)
+    if column.allowed:
+        values = pc.utf8_lower(values)
+        bad = ~_flags(pc.is_in(values, pa.array(column.allowed))) & ~missing
+    if column.pattern is not None:
+        values = pc.utf8_upper(values)
+        bad = ~_flags(pc.match_substring_regex(values, f"^{column.pattern}$")) & ~missing
+    if column.default is not None:
+        values = values.fill_null(column.default)
+        missing = np.zeros(len(array), dtype=bool)
+    return Parsed(values, bad, missing)
+
+
+def _numbers(array: pa.Array, how: Format) -> Parsed:
+    kind = array.type
+    if _is_text(array):
+        text = _strings(array)
+        missing = _nulls(text)
+        if how.decimal == ",":
+            text = pc.replace_substring(pc.replace_substring(text, ".", ""), ",", ".")
+        numbers = pd.to_numeric(pd.Series(text.to_numpy(zero_copy_only=False)), errors="coerce")
+        values = np.array(numbers, dtype=np.float64)
+        bad = ~missing & ~np.isfinite(values)
+    elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        values = np.array(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+        missing = np.isnan(values)
+        bad = np.isinf(values)
+    else:
+        msg = f"a number is expected, not {kind}"
+        raise UnreadableColumn(msg)
+    values[bad] = np.nan
+    return Parsed(values, bad, missing)
+
+
+def _times(array: pa.Array, how: Format, *, later: bool) -> Parsed:
+    kind = array.type
+    if pa.types.is_timestamp(kind):
+        micros = array.cast(pa.timestamp("us", tz=kind.tz), safe=False)
+        us, missing = _integers(micros)
+        if kind.tz is None:
+            us = wall_to_utc(us, how.time_zone)
+        bad = np.zeros(len(array), dtype=bool)
+    elif pa.types.is_date(kind):
+        us, missing = _integers(array.cast(pa.date32()).cast(pa.timestamp("us")))
+        us = wall_to_utc(us, how.time_zone)
+        bad = np.zeros(len(array), dtype=bool)
+    elif _is_text(array):
+        us, bad, missing = _text_times(_strings(array), how)
+    else:
+        msg = f"a date or time is expected, not {kind}"
+        raise UnreadableColumn(msg)
+    return _within_range(us, bad, missing, later=later)
+
+
+def _within_range(
+    us: NDArray[np.int64], bad: NDArray[np.bool_], missing: NDArray[np.bool_], *, later: bool
+) -> Parsed:
+    """Take far-future dates of the `later` kind as open ends and call other impossible dates bad."""
+    empty = missing | bad
+    if later:
+        bad = bad | (~empty & (us < _EARLIEST))
+        us = np.where(empty | bad | (us >= _FAR), NEVER, us)
+    else:
+        bad = bad | (~empty & ((us < _EARLIEST) | (us >= _FAR)))
+        us = np.where(empty | bad, 0, us)
+    return Parsed(us, bad, missing)
+
+
+def _integers(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    missing = _nulls(array)
+    return np.array(array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)), missing
+
+
+def _text_times(
+    text: pa.StringArray, how: Format
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
+    missing = _nulls(text)
+    aware = (
+        _flags(pc.match_substring_regex(text, _HAS_OFFSET)) if how.date_format is None else missing & False
+    )
+    cells = text.to_numpy(zero_copy_only=False)
+    us = np.zeros(len(cells), dtype=np.int64)
+    read = np.zeros(len(cells), dtype=bool)
+    pattern = how.date_format or "ISO8601"
+    for rows, utc in ((np.flatnonzero(aware), True), (np.flatnonzero(~aware & ~missing), False)):
+        if len(rows) == 0:
+            continue
+        times = pd.to_datetime(pd.Series(cells[rows]), format=pattern, errors="coerce", utc=utc)
+        fine = times.notna().to_numpy()
+        naive = times.dt.tz_localize(None) if utc else times
+        micros = naive.to_numpy(dtype="M8[us]").view(np.int64)[fine]
+        us[rows[fine]] = micros if utc else wall_to_utc(micros, how.time_zone)
+        read[rows[fine]] = True
+    return us, ~read & ~missing, missing

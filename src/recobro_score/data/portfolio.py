@@ -1,0 +1,156 @@
+"""The portfolio: all tables of a book of debts, checked, counted and put in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from recobro_score.calendars import US_PER_DAY
+from recobro_score.data.assemble import ALWAYS
+from recobro_score.data.build import build_store
+from recobro_score.data.check import Checked, check_collecting
+from recobro_score.data.contracts import CONTRACTS, REQUIRED_TABLES, SAFETY_TABLES
+from recobro_score.data.events import EventStore
+from recobro_score.data.names import known_tables, table_name
+from recobro_score.data.options import PortfolioOptions
+from recobro_score.data.quarantine import Quarantine, TableCounts
+from recobro_score.errors import ContractError, Problem, hint, report
+
+
+@dataclass(frozen=True, slots=True)
+class Portfolio:
+    """A book of debts: the event store, what was left out and why.
+
+    Attributes
+    ----------
+    store : EventStore
+        Everything that was used.
+    quarantine : Quarantine
+        Every row that was not, with its rule.
+    counts : mapping of str to TableCounts
+        Per table: read = used + quarantined.
+    options : PortfolioOptions
+        How it was read.
+    newest : mapping of str to int
+        Per table with rows, the latest instant at which one became known (µs UTC).
+    """
+
+    store: EventStore
+    quarantine: Quarantine
+    counts: Mapping[str, TableCounts]
+    options: PortfolioOptions
+    newest: Mapping[str, int]
+
+    @classmethod
+    def from_frames(cls, frames: Mapping[str, Any], *, options: PortfolioOptions | None = None) -> Portfolio:
+        """Build a portfolio from frames.
+
+        Parameters
+        ----------
+        frames : mapping of str to frame
+            Table name (English or Spanish) to a pandas, polars or pyarrow frame, a mapping of columns or a
+            list of records. ``accounts`` and ``payments`` are required.
+        options : PortfolioOptions, optional
+            Time zone, lags, column names.
+
+        Raises
+        ------
+        ContractError
+            If tables are broken as a whole; one error lists everything wrong with all of them.
+        """
+        options = options or PortfolioOptions()
+        checked = _check_all(frames, options)
+        given = {table_name(source) for source in frames}
+        store, duplicates = build_store(checked, options, given=given)
+        return cls(
+            store=store,
+            quarantine=Quarantine.concat(checked[table].quarantined() for table in CONTRACTS),
+            counts={
+                table: _count(checked[table], duplicates.get(table, 0))
+                for table in CONTRACTS
+                if table in given
+            },
+            options=options,
+            newest={
+                table: int(events.known_at.max()) for table, events in store.tables.items() if events.n_rows
+            },
+        )
+
+    @property
+    def n_accounts(self) -> int:
+        """Number of accounts in use."""
+        return self.store.n_accounts
+
+    def at(self, as_of: int) -> EventStore:
+        """Return the store for decisions at `as_of`: stale safety tables are added to what blocks contact."""
+        blocked = list(self.store.blocked)
+        for table, days in sorted(self.options.max_age_days.items()):
+            newest = self.newest.get(table, ALWAYS)
+            if newest < as_of - round(days * US_PER_DAY):
+                blocked.append(f"stale:{table}")
+        return replace(self.store, blocked=tuple(blocked))
+
+    def quarantined_share(self) -> float:
+        """Return the quarantined share of all rows read."""
+        read = sum(count.read for count in self.counts.values())
+        return len(self.quarantine) / read if read else 0.0
+
+    def summary(self) -> str:
+        """Return what was read, table by table, as text."""
+        lines = [f"{self.n_accounts:,} accounts of {len(self.store.debtor_ids):,} debtors"]
+        for table, count in self.counts.items():
+            line = f"  {table:<15}{count.read:>12,} read {count.used:>12,} used"
+            line += f"{count.quarantined:>9,} quarantined"
+            if count.possible_duplicates:
+                line += f"  ({count.possible_duplicates:,} possible duplicates, used)"
+            lines.append(line)
+        lines += [f"  contact blocked: {reason}" for reason in self.store.blocked]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{self.summary()}</pre>"
+
+
+def _check_all(frames: Mapping[str, Any], options: PortfolioOptions) -> dict[str, Checked]:
+    """Check every table, and raise one error that lists all that is broken."""
+    options.check_names()
+    problems: list[Problem] = []
+    named = _by_english_name(frames, problems)
+    declared = [table for table in options.declared if table not in SAFETY_TABLES]
+    needed = dict.fromkeys([*REQUIRED_TABLES, *declared])
+    problems += [Problem(f"{table}: the table is missing") for table in needed if table not in named]
+    checked: dict[str, Checked] = {}
+    for table, contract in CONTRACTS.items():
+        frame = named.get(table, _empty(contract.names))
+        mapping = options.columns.get(table, {}) if table in named else {}
+        result = check_collecting(contract, frame, problems, mapping=mapping, how=options.format())
+        if result is not None:
+            checked[table] = result
+    if problems:
+        raise ContractError(report("the portfolio cannot be read:", problems))
+    return checked
+
+
+def _by_english_name(frames: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for source, frame in frames.items():
+        table = table_name(source)
+        if table not in CONTRACTS:
+            problems.append(Problem(f"{source}: no such table.", hint=hint(source, known_tables())))
+        elif table in named:
+            problems.append(Problem(f"{source}: the table {table!r} is given twice"))
+        else:
+            named[table] = frame
+    return named
+
+
+def _empty(names: tuple[str, ...]) -> pa.Table:
+    return pa.table({name: pa.array([], pa.string()) for name in names})
+
+
+def _count(checked: Checked, possible_duplicates: int) -> TableCounts:
+    used = int(checked.good().sum())
+    return TableCounts(checked.n_rows, used, checked.n_rows - used, possible_duplicates)

@@ -1,0 +1,79 @@
+"""Canonical bytes: JSON, Parquet and their hashes.
+
+The same content always gives the same bytes: keys are sorted, schemas and codecs fixed, no pandas
+metadata and no clock time inside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROW_GROUP_ROWS = 131_072
+_BLOCK = 1 << 20
+
+
+def canonical_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return JSON text with sorted keys and no insignificant spaces.
+
+    Raises
+    ------
+    ValueError
+        If a number is NaN or infinite: those are not JSON.
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def readable_json(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Return canonical JSON laid out for people, ending with a newline."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def sha256_text(text: str) -> str:
+    """Return the SHA-256 of UTF-8 text as 64 hex digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_file(path: str | Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hex digits."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_parquet(table: pa.Table, path: str | Path, *, schema_version: str | None = None) -> None:
+    """Write a table as Parquet, byte-stable over runs.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Any chunking; metadata of other libraries is dropped.
+    path : str or Path
+        The file appears whole or not at all (written beside, then renamed).
+    schema_version : str, optional
+        Kept in the file's metadata under ``recobro_score.schema_version``.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    metadata = {"recobro_score.schema_version": schema_version} if schema_version else None
+    schema = pa.schema([field.remove_metadata() for field in table.schema], metadata=metadata)
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    pq.write_table(
+        table.cast(schema).combine_chunks(),
+        partial,
+        row_group_size=ROW_GROUP_ROWS,
+        compression="zstd",
+        version="2.6",
+        data_page_version="1.0",
+        store_schema=True,
+    )
+    partial.replace(path)

@@ -1,0 +1,45 @@
+"""Data frames at the door: pandas, polars, pyarrow and plain records in, one Arrow table out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import narwhals.stable.v1 as nw
+import pyarrow as pa
+
+from recobro_score.errors import ContractError
+
+
+def to_arrow(frame: Any, *, name: str = "table") -> pa.Table:  # noqa: ANN401 - any supported frame
+    """Return an Arrow table from any supported frame.
+
+    Parameters
+    ----------
+    frame : pandas, polars (also lazy) or pyarrow frame, mapping of columns, or sequence of records
+        The index of a pandas frame is not data and is dropped.
+    name : str
+        How the frame is called in an error.
+
+    Raises
+    ------
+    ContractError
+        If the object is none of these, or a column mixes types that Arrow cannot hold.
+    """
+    try:
+        if isinstance(frame, pa.Table):
+            return frame
+        if isinstance(frame, Mapping):
+            return pa.table(dict(frame))
+        if isinstance(frame, Sequence) and not isinstance(frame, str | bytes):
+            return pa.Table.from_pylist([dict(row) for row in frame])
+        native = nw.from_native(frame)
+        if isinstance(native, nw.LazyFrame):
+            native = native.collect()
+        return native.to_arrow()
+    except (TypeError, ValueError, pa.ArrowException) as error:
+        msg = (
+            f"{name}: cannot be read as a table ({error}); "
+            "expected a pandas, polars or pyarrow frame, a mapping of columns or a list of records"
+        )
+        raise ContractError(msg) from error
