@@ -29,7 +29,8 @@ MINUTES_PER_DAY = 24 * 60
 NEVER = int(np.iinfo(np.int64).max)
 """The empty later date: it has not happened."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1)
+_MICROSECOND = timedelta(microseconds=1)
 _THURSDAY = 3
 
 _ZONE_OF_COUNTRY = {
@@ -73,16 +74,25 @@ def zone_info(name: str) -> ZoneInfo:
     """Return the IANA zone, or raise `ConfigError` naming it."""
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         msg = f"unknown time zone {name!r}: an IANA name such as 'America/Bogota' is expected"
         raise ConfigError(msg) from error
+
+
+def is_zone(name: str) -> bool:
+    """Return whether `name` is an IANA time zone."""
+    try:
+        zone_info(name)
+    except ConfigError:
+        return False
+    return True
 
 
 def parse_instant(value: str | date | datetime, time_zone: str = "UTC") -> int:
     """Return an instant in microseconds UTC.
 
     A date means 00:00 of that day in `time_zone`; a naive time is read in that zone; an aware one keeps its
-    own offset. A local time that daylight saving skips is moved forward by the length of the gap.
+    own offset. A local time that does not exist, or exists twice, is read as in `to_utc`.
 
     Raises
     ------
@@ -97,9 +107,11 @@ def parse_instant(value: str | date | datetime, time_zone: str = "UTC") -> int:
             raise ConfigError(msg) from error
     elif not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
-    if value.tzinfo is None:
-        value = value.replace(tzinfo=zone_info(time_zone))
-    return (value.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
+    offset = value.utcoffset()
+    wall = (value.replace(tzinfo=None) - _EPOCH) // _MICROSECOND
+    if offset is None:
+        return int(wall_to_utc(np.array([wall], dtype=np.int64), time_zone)[0])
+    return wall - offset // _MICROSECOND
 
 
 def format_instant(us: int, time_zone: str = "UTC") -> str:
@@ -109,7 +121,8 @@ def format_instant(us: int, time_zone: str = "UTC") -> str:
 
 def as_datetime(us: int, time_zone: str = "UTC") -> datetime:
     """Return the instant as an aware `datetime` in `time_zone`."""
-    return (_EPOCH + timedelta(microseconds=int(us))).astimezone(zone_info(time_zone))
+    utc = (_EPOCH + int(us) * _MICROSECOND).replace(tzinfo=UTC)
+    return utc.astimezone(zone_info(time_zone))
 
 
 def local_clock(us: NDArray[np.int64], zone: NDArray[np.int32], zones: tuple[str, ...]) -> LocalClock:
@@ -175,7 +188,8 @@ def is_holiday(day: NDArray[np.int64], country: str, subdivision: str | None = N
     country : str
         ISO 3166-1 alpha-2 code.
     subdivision : str, optional
-        ISO 3166-2 subdivision; an unknown one falls back on the country's own holidays.
+        ISO 3166-2 subdivision, with or without the country's prefix (``ES-MD`` or ``MD``); an unknown one
+        falls back on the country's own holidays.
 
     Raises
     ------
@@ -201,7 +215,8 @@ def _holidays(year: int, country: str, subdivision: str | None) -> frozenset[dat
     if country not in supported:
         msg = f"public holidays of {country!r} are not known"
         raise ConfigError(msg)
-    part = subdivision if subdivision in supported[country] else None
+    short = (subdivision or "").removeprefix(f"{country}-")
+    part = short if short in supported[country] else None
     return frozenset(holidays.country_holidays(country, subdiv=part, years=year))
 
 

@@ -54,7 +54,7 @@ def write_parquet(table: pa.Table, path: str | Path, *, schema_version: str | No
     Parameters
     ----------
     table : pyarrow.Table
-        Any chunking; metadata of other libraries is dropped.
+        Any chunking; metadata of other libraries is dropped, dictionary columns are written as their values.
     path : str or Path
         The file appears whole or not at all (written beside, then renamed).
     schema_version : str, optional
@@ -64,7 +64,7 @@ def write_parquet(table: pa.Table, path: str | Path, *, schema_version: str | No
     import pyarrow.parquet as pq
 
     metadata = {"recobro_score.schema_version": schema_version} if schema_version else None
-    schema = pa.schema([field.remove_metadata() for field in table.schema], metadata=metadata)
+    schema = pa.schema([_plain_field(field) for field in table.schema], metadata=metadata)
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
     pq.write_table(
@@ -77,3 +77,10 @@ def write_parquet(table: pa.Table, path: str | Path, *, schema_version: str | No
         store_schema=True,
     )
     partial.replace(path)
+
+
+def _plain_field(field: pa.Field) -> pa.Field:
+    import pyarrow as pa
+
+    plain = field.remove_metadata()
+    return plain.with_type(plain.type.value_type) if pa.types.is_dictionary(plain.type) else plain

@@ -32,12 +32,13 @@ def to_arrow(frame: Any, *, name: str = "table") -> pa.Table:  # noqa: ANN401 - 
         if isinstance(frame, Mapping):
             return pa.table(dict(frame))
         if isinstance(frame, Sequence) and not isinstance(frame, str | bytes):
-            return pa.Table.from_pylist([dict(row) for row in frame])
+            names = dict.fromkeys(name for row in frame for name in row)
+            return pa.table({name: pa.array([row.get(name) for row in frame]) for name in names})
         native = nw.from_native(frame)
         if isinstance(native, nw.LazyFrame):
             native = native.collect()
         return native.to_arrow()
-    except (TypeError, ValueError, pa.ArrowException) as error:
+    except (AttributeError, TypeError, ValueError, pa.ArrowException) as error:
         msg = (
             f"{name}: cannot be read as a table ({error}); "
             "expected a pandas, polars or pyarrow frame, a mapping of columns or a list of records"

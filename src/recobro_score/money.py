@@ -23,7 +23,8 @@ MISSING_MONEY = int(np.iinfo(np.int64).min)
 """The empty amount."""
 
 DEFAULT_DIGITS = 2
-_LARGEST = 2.0**53
+_LARGEST = 2.0**51
+"""Below it a float64 in major units still tells neighbouring minor units apart, in every currency."""
 _DIGITS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     3: "BHD IQD JOD KWD LYD OMR TND",
@@ -98,13 +99,18 @@ class Rates:
 
     def __post_init__(self) -> None:
         """Sort the rows by currency and date."""
+        rows = tuple(sorted(self.rows))
         table: dict[str, list[tuple[int, float]]] = {}
-        for currency, from_at, factor in sorted(self.rows):
+        for currency, from_at, factor in rows:
             if not 0 < factor < np.inf:
                 msg = f"the rate of {currency} must be a positive number, got {factor!r}"
                 raise ConfigError(msg)
-            table.setdefault(currency, []).append((from_at, factor))
-        object.__setattr__(self, "rows", tuple(sorted(self.rows)))
+            dated = table.setdefault(currency, [])
+            if dated and dated[-1][0] == from_at:
+                msg = f"{currency} has two rates from the same instant on: {dated[-1][1]!r} and {factor!r}"
+                raise ConfigError(msg)
+            dated.append((from_at, factor))
+        object.__setattr__(self, "rows", rows)
         object.__setattr__(self, "_table", table)
 
     def factor(self, currency: str, as_of: int) -> float:

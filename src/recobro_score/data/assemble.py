@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,14 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recobro_score.calendars import NEVER, local_clock
-from recobro_score.data.check import Checked
+from recobro_score.data.check import Checked, absent
+from recobro_score.data.contracts import Contract
 from recobro_score.data.events import EventTable
 from recobro_score.data.ordering import content_keys, later_duplicates, sort_rows
 from recobro_score.money import to_minor
+
+_Columns = tuple[dict[str, NDArray[Any]], dict[str, tuple[str, ...]], dict[str, pa.StringArray]]
+"""Columns, vocabularies and ids of a table."""
 
 ALWAYS = int(np.iinfo(np.int64).min)
 """The known clock of undated facts: they were always known."""
@@ -86,8 +91,8 @@ def mark_duplicates(checked: Checked, known_at: NDArray[np.int64]) -> None:
     if unique is None:
         return
     rows = np.flatnonzero(checked.good())
-    arrays = [_rows(checked.values(name), rows) for name in checked.contract.names]
-    repeated = later_duplicates(_rows(checked.values(unique), rows), known_at[rows], content_keys(arrays))
+    keys = content_keys([checked.values(name) for name in checked.contract.names], rows)
+    repeated = later_duplicates(_rows(checked.values(unique), rows), known_at[rows], keys)
     checked.log.mark(rows[repeated], "duplicate_id", unique)
 
 
@@ -118,9 +123,11 @@ def assemble(checked: Checked, people: Population, *, lag: int, plan_start: Mapp
     lag : int
         Declared reporting lag in microseconds, for rows without ``known_at``.
     plan_start : mapping of str to int
-        When each plan was accepted: what its instalments are known from.
+        When each plan was known to be accepted: what its instalments are known from.
     """
     contract = checked.contract
+    if checked.n_rows == 0:
+        return Assembled(_nothing(contract, people), 0)
     owner = _owner(checked, people)
     owner_digits = _digits(checked, people, owner)
     minor = mark_unreadable_money(checked, owner_digits)
@@ -134,14 +141,36 @@ def assemble(checked: Checked, people: Population, *, lag: int, plan_start: Mapp
     else:
         owner_of_row = owner[rows]
         n_owners = len(people.account_ids if contract.owner == "account" else people.debtor_ids)
-    arrays = [_rows(minor.get(name, checked.values(name)), rows) for name in _tie_order(checked)]
-    order, equal = sort_rows(owner_of_row, at[rows], known_at[rows], content_keys(arrays))
+    keys = content_keys([minor.get(name, checked.values(name)) for name in _tie_order(contract)], rows)
+    order, repeated = sort_rows(owner_of_row, at[rows], known_at[rows], keys)
+    possible_duplicates = len(np.unique(rows[repeated]))
     rows, owner_of_row = rows[order], owner_of_row[order]
     columns, vocabularies, ids = _columns(checked, minor, rows)
     _derive(contract.table, columns, vocabularies, at[rows], owner_of_row, people)
     offsets = np.searchsorted(owner_of_row, np.arange(n_owners + 1)).astype(np.int64)
     table = EventTable(contract.table, offsets, at[rows], known_at[rows], columns, vocabularies, ids)
-    return Assembled(table, equal)
+    return Assembled(table, possible_duplicates)
+
+
+def _nothing(contract: Contract, people: Population) -> EventTable:
+    """Return the table without rows."""
+    columns, vocabularies, ids = _no_columns(contract)
+    n_owners = len(people.debtor_ids if contract.owner == "debtor" else people.account_ids)
+    empty = np.zeros(0, dtype=np.int64)
+    offsets = np.zeros(n_owners + 1, dtype=np.int64)
+    return EventTable(contract.table, offsets, empty, empty, dict(columns), dict(vocabularies), dict(ids))
+
+
+@cache
+def _no_columns(contract: Contract) -> _Columns:
+    none = np.zeros(0, dtype=np.int64)
+    columns, vocabularies, ids = _columns(absent(contract), {}, none)
+    for name in contract.of_kind("money"):
+        columns[name] = none
+    no_ids = pa.array([], pa.string())
+    nobody = Population(no_ids, no_ids, none, none.astype(np.int8), none.astype(np.int32), (), none)
+    _derive(contract.table, columns, vocabularies, none, none, nobody)
+    return columns, vocabularies, ids
 
 
 def _rows(values: Any, rows: NDArray[np.int64]) -> Any:  # noqa: ANN401 - Arrow or numpy
@@ -203,8 +232,9 @@ def _clocks(
         default = people.opened_at[np.maximum(owner, 0)] + lag
         plans = checked.values("plan_id")
         if plans.null_count < len(plans):
-            starts = [plan_start.get(plan, NEVER) if plan else 0 for plan in plans.to_pylist()]
-            default = np.where(checked.columns["plan_id"].missing, default, np.array(starts, dtype=np.int64))
+            starts = np.array([plan_start.get(plan, NEVER) for plan in plans.to_pylist()], dtype=np.int64)
+            starts = np.where(starts == NEVER, NEVER, np.minimum(starts, NEVER - lag) + lag)
+            default = np.where(checked.columns["plan_id"].missing, default, starts)
     return at, np.where(given.missing, default, given.values)
 
 
@@ -233,14 +263,13 @@ def _expand_holds(
     return pairs[0], pairs[1]
 
 
-def _tie_order(checked: Checked) -> list[str]:
-    unique = checked.contract.unique
-    return ([unique] if unique else []) + [name for name in checked.contract.names if name != unique]
+def _tie_order(contract: Contract) -> list[str]:
+    unique = contract.unique
+    rest = [name for name in contract.names if name not in (unique, "known_at")]
+    return [unique, *rest] if unique else rest
 
 
-def _columns(
-    checked: Checked, minor: Mapping[str, NDArray[np.int64]], rows: NDArray[np.int64]
-) -> tuple[dict[str, NDArray[Any]], dict[str, tuple[str, ...]], dict[str, pa.StringArray]]:
+def _columns(checked: Checked, minor: Mapping[str, NDArray[np.int64]], rows: NDArray[np.int64]) -> _Columns:
     contract = checked.contract
     owner_ids = {"account": ("account_id",), "debtor": ("debtor_id",), "either": ("account_id", "debtor_id")}
     columns: dict[str, NDArray[Any]] = {}
@@ -279,7 +308,7 @@ def _derive(
         columns["local_weekday"] = local.weekday
 
 
-def plan_starts(plans: Checked) -> dict[str, int]:
-    """Return when each plan was accepted (`NEVER` for one that was not)."""
-    accepted = plans.values("accepted_at").tolist()
-    return dict(zip(plans.values("plan_id").to_pylist(), accepted, strict=True))
+def plan_starts(plans: EventTable) -> dict[str, int]:
+    """Return when each plan was known to be accepted (`NEVER` for one that was not)."""
+    known = np.maximum(plans.columns["accepted_at"], plans.known_at)
+    return dict(zip(plans.ids["plan_id"].to_pylist(), known.tolist(), strict=True))

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from typing import Any
-from zoneinfo import available_timezones
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recobro_score.calendars import zone_of_country
+from recobro_score.calendars import is_zone, zone_of_country
 from recobro_score.data.assemble import (
     ALWAYS,
+    Assembled,
     Population,
     assemble,
     codes_of,
@@ -59,11 +59,12 @@ def build_store(
         zones=zones,
         opened_at=accounts["opened_at"],
     )
-    starts = plan_starts(checked["plans"])
-    assembled = {
-        table: assemble(checked[table], people, lag=options.lag(table), plan_start=starts)
-        for table in EVENT_TABLES
-    }
+    assembled: dict[str, Assembled] = {}
+    starts: dict[str, int] = {}
+    for table in ("plans", *(name for name in EVENT_TABLES if name != "plans")):
+        assembled[table] = assemble(checked[table], people, lag=options.lag(table), plan_start=starts)
+        if table == "plans":
+            starts = plan_starts(assembled[table].table)
     stopped, blocked = _stops(checked, people, options, given)
     store = EventStore(
         account_ids=account_ids,
@@ -75,7 +76,7 @@ def build_store(
         digits=people.digits,
         zone=zone,
         zones=zones,
-        tables={table: result.table for table, result in assembled.items()},
+        tables={table: assembled[table].table for table in EVENT_TABLES},
         time_zone=options.time_zone,
         lags={table: options.lag(table) for table in EVENT_TABLES},
         stopped=stopped,
@@ -104,11 +105,9 @@ def _debtors(
     checked: Checked, debtor_of: pa.StringArray
 ) -> tuple[dict[str, NDArray[Any]], dict[str, tuple[str, ...]], pa.StringArray]:
     zones = checked.values("time_zone")
-    known = pc.is_in(zones, value_set=pa.array(sorted(available_timezones())))
-    unknown = (
-        ~np.asarray(known.to_numpy(zero_copy_only=False), dtype=bool) & ~checked.columns["time_zone"].missing
-    )
-    checked.log.mark(unknown, "unreadable:time_zone", "time_zone")
+    known = [name for name in pc.unique(zones).to_pylist() if name is None or is_zone(name)]
+    unknown = codes_of(zones, pa.array(known, pa.string())) < 0
+    checked.log.mark(unknown & ~checked.columns["time_zone"].missing, "unreadable:time_zone", "time_zone")
     given = checked.columns["known_at"]
     known_at = np.where(given.missing, ALWAYS, given.values)
     mark_duplicates(checked, known_at)
@@ -193,19 +192,23 @@ def _zones(
 def _stops(
     checked: Mapping[str, Checked], people: Population, options: PortfolioOptions, given: Set[str]
 ) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
-    """Return which accounts a bad safety row names, and the reasons to contact nobody at all."""
+    """Return whom bad safety rows name, and the reasons to contact nobody at all.
+
+    A row that names an account stops all accounts of its debtor: what was lost may concern the person.
+    """
     stopped = np.zeros(len(people.account_ids), dtype=bool)
     blocked = [
         f"missing:{table}" for table in options.declared if table in SAFETY_TABLES and table not in given
     ]
     for table in SAFETY_TABLES:
-        bad = checked[table].quarantined().filter(pc.field("rule") != "duplicate_id")
+        bad = checked[table].quarantined()
         if len(bad) == 0:
             continue
+        bad = bad.filter(pc.field("rule") != "duplicate_id")
         accounts = codes_of(bad["account_id"].combine_chunks(), people.account_ids)
         debtors = codes_of(bad["debtor_id"].combine_chunks(), people.debtor_ids)
-        stopped[accounts[accounts >= 0]] = True
-        stopped |= np.isin(people.account_debtor, debtors[debtors >= 0])
+        named = np.concatenate([people.account_debtor[accounts[accounts >= 0]], debtors[debtors >= 0]])
+        stopped |= np.isin(people.account_debtor, named)
         nobody = pc.and_(pc.is_null(bad["account_id"]), pc.is_null(bad["debtor_id"]))
         if pc.any(nobody).as_py():
             blocked.append(f"names_nobody:{table}")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from recobro_score.calendars import NEVER
 from recobro_score.data.contracts import Contract
 from recobro_score.data.names import english_names, plain
 from recobro_score.data.parse import Format, Parsed, UnreadableColumn, empty_column, parse_column
-from recobro_score.data.quarantine import QUARANTINE_SCHEMA, FailureLog, Failures
+from recobro_score.data.quarantine import NO_ROWS, QUARANTINE_SCHEMA, FailureLog, Failures
 from recobro_score.errors import ContractError, Problem, hint, report
 from recobro_score.frames import to_arrow
 
@@ -61,16 +63,16 @@ class Checked:
             parsed = self.columns[column.name]
             array = parsed.values if isinstance(parsed.values, pa.Array) else pa.array(parsed.values)
             if column.kind in ("time", "later"):
-                empty = pa.scalar(None, pa.int64())
-                array = pa.compute.if_else(pa.array(parsed.missing), empty, array).cast(
-                    pa.timestamp("us", "UTC")
-                )
+                empty = parsed.missing | (parsed.values == NEVER)
+                array = pa.array(parsed.values, mask=empty).cast(pa.timestamp("us", "UTC"))
             arrays[column.name] = array.take(keep)
         return pa.table(arrays)
 
     def quarantined(self) -> pa.Table:
         """Return the bad rows as a part of the quarantine."""
         failures = self.failures()
+        if len(failures.rows) == 0:
+            return NO_ROWS
         rows = pa.array(failures.rows)
 
         def ids(name: str | None) -> pa.Array:
@@ -150,7 +152,7 @@ def check_collecting(
     for column in contract.columns:
         names = sources.get(column.name, [])
         try:
-            if names:
+            if len(names) == 1:
                 columns[column.name] = parse_column(column, _one_array(table[names[0]]), how)
             else:
                 columns[column.name] = empty_column(column, table.num_rows)
@@ -159,6 +161,13 @@ def check_collecting(
     if len(problems) > before:
         return None
     return Checked(contract, columns, _row_rules(contract, columns, table.num_rows))
+
+
+@cache
+def absent(contract: Contract) -> Checked:
+    """Return how a table reads that is not there: every column, no rows."""
+    columns = {column.name: empty_column(column, 0) for column in contract.columns}
+    return Checked(contract, columns, FailureLog.of(0))
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:
@@ -197,6 +206,9 @@ def _find_name_problems(
                 Problem(f"{contract.table}.{name}: several columns mean it", examples=tuple(names))
             )
     for source, target in mapping.items():
+        if source not in given:
+            text = f"{contract.table}.{target}: the mapping names the column {source!r}, which is not there."
+            problems.append(Problem(text, hint=hint(source, given)))
         if target not in contract.names:
             text = f"{contract.table}: the mapping of {source!r} names {target!r}, which is no column of it."
             problems.append(Problem(text, hint=hint(target, contract.names)))

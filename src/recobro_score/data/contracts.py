@@ -32,6 +32,8 @@ class Column:
         The value of an empty cell of a category.
     pattern : str, optional
         A regular expression that the upper-cased text of a code must match as a whole.
+    lower : bool
+        Whether the words are kept in lower case, since their case means nothing.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Column:
     allowed: tuple[str, ...] = ()
     default: str | None = None
     pattern: str | None = None
+    lower: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,10 @@ def _may(kind: Kind, *names: str) -> tuple[Column, ...]:
     return tuple(Column(name, kind) for name in names)
 
 
+def _word(name: str, *, required: bool = False, allowed: tuple[str, ...] = ()) -> Column:
+    return Column(name, "category", required, allowed, lower=True)
+
+
 _ACCOUNT = _id("account_id", required=True)
 _DEBTOR = _id("debtor_id", required=True)
 _KNOWN = _may("time", "known_at")
@@ -138,13 +145,14 @@ _CONTRACTS = (
             _DEBTOR,
             *_may("category", "time_zone"),
             Column("country", "category", pattern="[A-Z]{2}"),
-            *_may("category", "subdivision", "language"),
+            *_may("category", "subdivision"),
+            _word("language"),
             *_may("number", "birth_year"),
             *_KNOWN,
         ),
         unique="debtor_id",
     ),
-    Contract("parties", "account", None, (_ACCOUNT, _DEBTOR, *_must("category", "role"), *_KNOWN)),
+    Contract("parties", "account", None, (_ACCOUNT, _DEBTOR, _word("role", required=True), *_KNOWN)),
     Contract(
         "placements",
         "account",
@@ -164,7 +172,7 @@ _CONTRACTS = (
         (
             _id("contact_point_id", required=True),
             _DEBTOR,
-            *_must("category", "channel"),
+            _word("channel", required=True),
             *_may("later", "wrong_from"),
             *_may("category", "source"),
             *_KNOWN,
@@ -177,7 +185,8 @@ _CONTRACTS = (
         "from_at",
         (
             _DEBTOR,
-            *_must("category", "kind", "value"),
+            _word("kind", required=True),
+            *_must("category", "value"),
             *_must("time", "from_at"),
             *_may("later", "until_at"),
             *_may("category", "source"),
@@ -192,7 +201,7 @@ _CONTRACTS = (
         (
             _id("account_id"),
             _id("debtor_id"),
-            *_must("category", "kind"),
+            _word("kind", required=True),
             *_must("time", "from_at"),
             *_may("later", "until_at"),
             *_KNOWN,
@@ -227,7 +236,7 @@ _CONTRACTS = (
             *_must("time", "paid_at"),
             *_must("money", "amount"),
             _id("payment_id"),
-            Column("kind", "category", allowed=PAYMENT_KINDS, default="payment"),
+            Column("kind", "category", allowed=PAYMENT_KINDS, default="payment", lower=True),
             *_may("category", "method"),
             _id("plan_id"),
             *_KNOWN,
@@ -241,13 +250,14 @@ _CONTRACTS = (
         (
             _ACCOUNT,
             *_must("time", "attempted_at"),
-            *_must("category", "channel"),
-            Column("direction", "category", required=True, allowed=DIRECTIONS),
-            *_must("category", "outcome"),
+            _word("channel", required=True),
+            _word("direction", required=True, allowed=DIRECTIONS),
+            _word("outcome", required=True),
             _id("contact_id"),
             _id("decision_id"),
             _id("contact_point_id"),
-            *_may("category", "party", "agent"),
+            _word("party"),
+            _word("agent"),
             *_may("number", "duration_s"),
             *_may("money", "cost"),
             *_KNOWN,
@@ -288,7 +298,7 @@ _CONTRACTS = (
         "complaints",
         "debtor",
         "made_at",
-        (_DEBTOR, *_must("time", "made_at"), *_must("category", "kind"), *_KNOWN),
+        (_DEBTOR, *_must("time", "made_at"), _word("kind", required=True), *_KNOWN),
     ),
     Contract(
         "decisions",
@@ -300,7 +310,8 @@ _CONTRACTS = (
             *_must("category", "action_id"),
             _id("decision_id"),
             *_may("number", "propensity"),
-            *_may("category", "policy_version", "offer", "drawn"),
+            *_may("category", "policy_version", "offer"),
+            _word("drawn", allowed=("false", "true")),
             *_KNOWN,
         ),
         unique="decision_id",

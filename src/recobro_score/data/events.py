@@ -122,7 +122,7 @@ class EventStore:
     lags : mapping of str to int
         Declared reporting lag of each table in microseconds.
     stopped : bool array, shape (n_accounts,)
-        A malformed row of a safety table names the account or its debtor: no contact.
+        A malformed row of a safety table names the debtor or one of the debtor's accounts: no contact.
     blocked : tuple of str
         Reasons why nobody may be contacted (a safety table is missing or stale, or a bad row names nobody).
     """

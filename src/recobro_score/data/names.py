@@ -151,7 +151,7 @@ def english_names(
     columns : sequence of str
         The names as they come.
     mapping : mapping of str to str
-        The user's own names to English ones; these win.
+        The user's own names to English ones; these win over names that are known out of the box.
 
     Returns
     -------
@@ -159,8 +159,10 @@ def english_names(
         More than one source for a name is an ambiguity that the caller reports.
     """
     found: dict[str, list[str]] = {}
+    chosen = {mapping[source] for source in columns if source in mapping}
     for source in columns:
-        target = mapping.get(source) or _known_name(contract, plain(source))
+        known = _known_name(contract, plain(source))
+        target = mapping.get(source, None if known in chosen else known)
         if target in contract.names:
             found.setdefault(target, []).append(source)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from recobro_score.calendars import US_PER_DAY, zone_info
-from recobro_score.data.contracts import CONTRACTS
+from recobro_score.data.contracts import CONTRACTS, EVENT_TABLES
 from recobro_score.data.parse import Format
 from recobro_score.errors import ConfigError, hint
 
@@ -24,7 +24,7 @@ class PortfolioOptions(BaseModel):
     declared : tuple of str
         Tables that must be there. A declared safety table that is missing blocks contact with everybody.
     max_age_days : dict of str to float
-        Per safety table, how old its newest row may be at the as-of date before it counts as stale.
+        Per event table, how old its newest row may be at the as-of date before it counts as stale.
     date_format : str, optional
         `strptime` pattern of times given as text; ISO 8601 if absent.
     decimal : str
@@ -52,8 +52,8 @@ class PortfolioOptions(BaseModel):
 
     def check_names(self) -> None:
         """Raise `ConfigError` if a table named here does not exist."""
-        named = {*self.lag_days, *self.columns, *self.declared, *self.max_age_days}
-        unknown = sorted(named - set(CONTRACTS))
+        named = {*self.lag_days, *self.columns, *self.declared}
+        unknown = sorted((named - set(CONTRACTS)) | (set(self.max_age_days) - set(EVENT_TABLES)))
         if unknown:
             msg = (
                 f"unknown tables in the portfolio options: {', '.join(unknown)}.{hint(unknown[0], CONTRACTS)}"

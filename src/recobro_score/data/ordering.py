@@ -14,37 +14,39 @@ Keys = Callable[[NDArray[np.int64]], list[NDArray[np.int64]]]
 """Gives, for some rows, one integer array per column that tells their contents apart."""
 
 
-def content_keys(arrays: Sequence[Any]) -> Keys:
+def content_keys(arrays: Sequence[Any], rows: NDArray[np.int64]) -> Keys:
     """Return a function that turns the contents of chosen rows into sortable integers.
 
     Parameters
     ----------
     arrays : sequence of pyarrow.StringArray or numpy array
-        The columns in the order in which they break ties.
+        The columns, whole, in the order in which they break ties.
+    rows : int64 array
+        The rows of them that are being ordered.
     """
 
-    def keys(rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        return [_sortable(array, rows) for array in arrays]
+    def keys(chosen: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        return [_sortable(array, rows[chosen]) for array in arrays]
 
     return keys
 
 
 def sort_rows(
     owner: NDArray[np.int64], at: NDArray[np.int64], known_at: NDArray[np.int64], keys: Keys
-) -> tuple[NDArray[np.int64], int]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Order rows by owner, event clock, known clock, then id and content.
 
     Returns
     -------
     order : int64 array
         Positions of the rows in order.
-    equal : int
-        How many rows are equal to the one before them in everything.
+    repeated : int64 array
+        Positions of the rows that are equal to the one before them in everything.
     """
     order = np.lexsort((known_at, at, owner))
     tied = _same_as_previous(order, [owner, at, known_at])
     if not tied.any():
-        return order, 0
+        return order, np.zeros(0, dtype=np.int64)
     in_run = tied.copy()
     in_run[:-1] |= tied[1:]
     places = np.flatnonzero(in_run)
@@ -54,7 +56,7 @@ def sort_rows(
     inner = np.lexsort((*reversed(content), *clocks))
     order[places] = rows[inner]
     equal = _same_as_previous(inner, [*clocks, *content])
-    return order, int(equal.sum())
+    return order, order[places[equal]]
 
 
 def later_duplicates(ids: pa.StringArray, known_at: NDArray[np.int64], keys: Keys) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recobro_score.calendars import NEVER, parse_instant, wall_to_utc
+from recobro_score.calendars import NEVER, US_PER_DAY, parse_instant, wall_to_utc
 from recobro_score.data.contracts import Column
 
 _EARLIEST = parse_instant("1900-01-01")
 _FAR = parse_instant("2200-01-01")
+_ISO_DATE = r"^\d{4}"
+_FAR_DATE = r"^(2[2-9]|[3-9]\d)\d\d-"
+_GROUPED = r"^[+-]?\d{1,3}(\.\d{3})+(,\d*)?$"
 _HAS_OFFSET = r"\d[Tt ].*(Z|z|[+-]\d\d(:?\d\d)?)$"
+_MICROS = {"day": US_PER_DAY, "s": 1_000_000, "ms": 1_000, "us": 1}
 _LARGEST_EXACT = 2.0**53
 
 
@@ -86,7 +91,17 @@ def parse_column(column: Column, array: pa.Array, how: Format) -> Parsed:
 
 def empty_column(column: Column, rows: int) -> Parsed:
     """Return the column as it reads when the table does not have it."""
-    return parse_column(column, pa.nulls(rows, pa.string()), Format())
+    values: Any
+    if column.kind in ("id", "category"):
+        values = pa.nulls(rows, pa.string())
+        if column.default is not None:
+            values = values.fill_null(column.default)
+    elif column.kind in ("time", "later"):
+        values = np.full(rows, NEVER if column.kind == "later" else 0, dtype=np.int64)
+    else:
+        values = np.full(rows, np.nan)
+    missing = np.full(rows, column.default is None)
+    return Parsed(values, np.zeros(rows, dtype=bool), missing)
 
 
 def _is_text(array: pa.Array) -> bool:
@@ -130,8 +145,9 @@ def _categories(column: Column, array: pa.Array) -> Parsed:
     values = _strings(array)
     missing = _nulls(values)
     bad = np.zeros(len(array), dtype=bool)
-    if column.allowed:
+    if column.lower:
         values = pc.utf8_lower(values)
+    if column.allowed:
         bad = ~_flags(pc.is_in(values, pa.array(column.allowed))) & ~missing
     if column.pattern is not None:
         values = pc.utf8_upper(values)
@@ -148,7 +164,7 @@ def _numbers(array: pa.Array, how: Format) -> Parsed:
         text = _strings(array)
         missing = _nulls(text)
         if how.decimal == ",":
-            text = pc.replace_substring(pc.replace_substring(text, ".", ""), ",", ".")
+            text = _with_decimal_point(text)
         numbers = pd.to_numeric(pd.Series(text.to_numpy(zero_copy_only=False)), errors="coerce")
         values = np.array(numbers, dtype=np.float64)
         bad = ~missing & ~np.isfinite(values)
@@ -159,20 +175,27 @@ def _numbers(array: pa.Array, how: Format) -> Parsed:
     else:
         msg = f"a number is expected, not {kind}"
         raise UnreadableColumn(msg)
-    values[bad] = np.nan
+    values[bad | missing] = np.nan
     return Parsed(values, bad, missing)
+
+
+def _with_decimal_point(text: pa.StringArray) -> pa.StringArray:
+    """Turn ``1.234,5`` into ``1234.5``; points that do not separate thousands leave the cell unreadable."""
+    pointed = pc.match_substring(text, ".")
+    grouped = pc.match_substring_regex(text, _GROUPED)
+    plain = pc.replace_substring(pc.replace_substring(text, ".", ""), ",", ".")
+    return pc.if_else(pc.or_(pc.invert(pointed), grouped), plain, "unreadable")
 
 
 def _times(array: pa.Array, how: Format, *, later: bool) -> Parsed:
     kind = array.type
     if pa.types.is_timestamp(kind):
-        micros = array.cast(pa.timestamp("us", tz=kind.tz), safe=False)
-        us, missing = _integers(micros)
+        us, missing = _micros(array, kind.unit)
         if kind.tz is None:
             us = wall_to_utc(us, how.time_zone)
         bad = np.zeros(len(array), dtype=bool)
     elif pa.types.is_date(kind):
-        us, missing = _integers(array.cast(pa.date32()).cast(pa.timestamp("us")))
+        us, missing = _micros(array.cast(pa.date32()).cast(pa.int32()), "day")
         us = wall_to_utc(us, how.time_zone)
         bad = np.zeros(len(array), dtype=bool)
     elif _is_text(array):
@@ -197,29 +220,47 @@ def _within_range(
     return Parsed(us, bad, missing)
 
 
-def _integers(array: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    missing = _nulls(array)
-    return np.array(array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)), missing
+def _micros(array: pa.Array, unit: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return times as microseconds, those beyond what is read moved to its edge, and which are missing."""
+    values = np.asarray(array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False))
+    if unit == "ns":
+        values, unit = values // 1000, "us"
+    edge = (_FAR + 2 * US_PER_DAY) // _MICROS[unit]
+    return np.clip(values, -edge, edge) * _MICROS[unit], _nulls(array)
 
 
 def _text_times(
     text: pa.StringArray, how: Format
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.bool_]]:
     missing = _nulls(text)
-    aware = (
-        _flags(pc.match_substring_regex(text, _HAS_OFFSET)) if how.date_format is None else missing & False
-    )
     cells = text.to_numpy(zero_copy_only=False)
     us = np.zeros(len(cells), dtype=np.int64)
     read = np.zeros(len(cells), dtype=bool)
+    if how.date_format is None:
+        aware = _flags(pc.match_substring_regex(text, _HAS_OFFSET))
+        far = np.flatnonzero(_flags(pc.match_substring_regex(text, _FAR_DATE)))
+        us[far], read[far] = _FAR, [_is_iso(cell) for cell in cells[far]]
+        naive = _flags(pc.match_substring_regex(text, _ISO_DATE)) & ~aware
+        aware[far] = naive[far] = False
+    else:
+        aware = ~missing & ("%z" in how.date_format)
+        naive = ~missing & ~aware
     pattern = how.date_format or "ISO8601"
-    for rows, utc in ((np.flatnonzero(aware), True), (np.flatnonzero(~aware & ~missing), False)):
+    for rows, utc in ((np.flatnonzero(aware), True), (np.flatnonzero(naive), False)):
         if len(rows) == 0:
             continue
         times = pd.to_datetime(pd.Series(cells[rows]), format=pattern, errors="coerce", utc=utc)
         fine = times.notna().to_numpy()
-        naive = times.dt.tz_localize(None) if utc else times
-        micros = naive.to_numpy(dtype="M8[us]").view(np.int64)[fine]
+        clock = times.dt.tz_localize(None) if utc else times
+        micros = clock.to_numpy(dtype="M8[us]").view(np.int64)[fine]
         us[rows[fine]] = micros if utc else wall_to_utc(micros, how.time_zone)
         read[rows[fine]] = True
     return us, ~read & ~missing, missing
+
+
+def _is_iso(cell: str) -> bool:
+    try:
+        datetime.fromisoformat(cell)
+    except ValueError:
+        return False
+    return True

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
+from numpy.typing import NDArray
 
-from recobro_score.calendars import US_PER_DAY
-from recobro_score.data.assemble import ALWAYS
+from recobro_score.calendars import NEVER, US_PER_DAY
 from recobro_score.data.build import build_store
-from recobro_score.data.check import Checked, check_collecting
+from recobro_score.data.check import Checked, absent, check_collecting
 from recobro_score.data.contracts import CONTRACTS, REQUIRED_TABLES, SAFETY_TABLES
 from recobro_score.data.events import EventStore
 from recobro_score.data.names import known_tables, table_name
@@ -35,7 +35,7 @@ class Portfolio:
     options : PortfolioOptions
         How it was read.
     newest : mapping of str to int
-        Per table with rows, the latest instant at which one became known (µs UTC).
+        Per table with rows, the latest instant at which one became, or will become, known (µs UTC).
     """
 
     store: EventStore
@@ -75,7 +75,9 @@ class Portfolio:
             },
             options=options,
             newest={
-                table: int(events.known_at.max()) for table, events in store.tables.items() if events.n_rows
+                table: latest
+                for table, events in store.tables.items()
+                if (latest := _latest(events.known_at, NEVER)) is not None
             },
         )
 
@@ -85,11 +87,14 @@ class Portfolio:
         return self.store.n_accounts
 
     def at(self, as_of: int) -> EventStore:
-        """Return the store for decisions at `as_of`: stale safety tables are added to what blocks contact."""
+        """Return the store for decisions at `as_of`: stale safety tables are added to what blocks contact.
+
+        A table is as old as its newest row that was known before `as_of`.
+        """
         blocked = list(self.store.blocked)
         for table, days in sorted(self.options.max_age_days.items()):
-            newest = self.newest.get(table, ALWAYS)
-            if newest < as_of - round(days * US_PER_DAY):
+            newest = _latest(self.store.tables[table].known_at, as_of)
+            if newest is None or newest < as_of - round(days * US_PER_DAY):
                 blocked.append(f"stale:{table}")
         return replace(self.store, blocked=tuple(blocked))
 
@@ -117,6 +122,7 @@ class Portfolio:
 def _check_all(frames: Mapping[str, Any], options: PortfolioOptions) -> dict[str, Checked]:
     """Check every table, and raise one error that lists all that is broken."""
     options.check_names()
+    how = options.format()
     problems: list[Problem] = []
     named = _by_english_name(frames, problems)
     declared = [table for table in options.declared if table not in SAFETY_TABLES]
@@ -124,9 +130,12 @@ def _check_all(frames: Mapping[str, Any], options: PortfolioOptions) -> dict[str
     problems += [Problem(f"{table}: the table is missing") for table in needed if table not in named]
     checked: dict[str, Checked] = {}
     for table, contract in CONTRACTS.items():
-        frame = named.get(table, _empty(contract.names))
-        mapping = options.columns.get(table, {}) if table in named else {}
-        result = check_collecting(contract, frame, problems, mapping=mapping, how=options.format())
+        frame = named.get(table, [])
+        if isinstance(frame, list) and not frame:
+            checked[table] = absent(contract)
+            continue
+        mapping = options.columns.get(table, {})
+        result = check_collecting(contract, frame, problems, mapping=mapping, how=how)
         if result is not None:
             checked[table] = result
     if problems:
@@ -147,8 +156,9 @@ def _by_english_name(frames: Mapping[str, Any], problems: list[Problem]) -> dict
     return named
 
 
-def _empty(names: tuple[str, ...]) -> pa.Table:
-    return pa.table({name: pa.array([], pa.string()) for name in names})
+def _latest(known_at: NDArray[np.int64], before: int) -> int | None:
+    known = known_at[known_at < before]
+    return int(known.max()) if len(known) else None
 
 
 def _count(checked: Checked, possible_duplicates: int) -> TableCounts:

@@ -26,6 +26,7 @@ QUARANTINE_SCHEMA = pa.schema(
     ]
 )
 QUARANTINE_VERSION = "1"
+NO_ROWS = QUARANTINE_SCHEMA.empty_table()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ class Quarantine:
         unreadable).
     """
 
-    table: pa.Table = field(default_factory=QUARANTINE_SCHEMA.empty_table)
+    table: pa.Table = field(default_factory=lambda: NO_ROWS)
 
     def __len__(self) -> int:
         """Return the number of rows in quarantine."""
@@ -123,7 +124,7 @@ class Quarantine:
     @classmethod
     def concat(cls, parts: Iterable[pa.Table]) -> Quarantine:
         """Return one quarantine from the parts of several tables."""
-        return cls(pa.concat_tables([QUARANTINE_SCHEMA.empty_table(), *parts]).combine_chunks())
+        return cls(pa.concat_tables([NO_ROWS, *parts]).combine_chunks())
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Return how many rows broke each (table, rule)."""

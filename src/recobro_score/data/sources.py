@@ -50,13 +50,14 @@ def table_files(folder: str | Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     problems: list[Problem] = []
     for path in sorted(folder.iterdir()):
-        is_folder = path.is_dir() and any(path.glob("*.parquet"))
+        is_folder = path.is_dir()
         table = table_name(path.name if is_folder else path.stem)
-        if not is_folder and path.suffix.lower() not in SUFFIXES:
+        if table not in CONTRACTS if is_folder else path.suffix.lower() not in SUFFIXES:
             continue
         if table not in CONTRACTS:
-            if not is_folder:
-                problems.append(Problem(f"{path.name}: no such table.", hint=hint(table, known_tables())))
+            problems.append(Problem(f"{path.name}: no such table.", hint=hint(table, known_tables())))
+        elif is_folder and not any(path.rglob("*.parquet")):
+            problems.append(Problem(f"{path.name}: the folder of a table holds no Parquet file"))
         elif table in found:
             problems.append(Problem(f"{path.name}: the table {table!r} is also in {found[table].name}"))
         else:

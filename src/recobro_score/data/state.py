@@ -7,8 +7,9 @@ schedule obeys the known clock only):
   dated balance less the recoveries since; without balances, principal less recoveries. Never below zero.
 * recoveries: payments less reversals. Write-offs, fees, discounts and adjustments are no recovery.
 * days past due: the age of the oldest instalment that recoveries do not cover, first in first out. A balance
-  that records its own days past due bounds it: ``min(FIFO, recorded + days since)``, and when it recorded 0,
-  only instalments due since then can be late. Without a schedule, the recorded days plus the days since.
+  that records its own days past due bounds it: ``min(FIFO, recorded + days since)``, and when it recorded 0
+  (or less: not due yet), only instalments due since then can be late. Without a schedule, the recorded days
+  plus the days since.
 """
 
 from __future__ import annotations
@@ -192,6 +193,8 @@ def _scan(
             paid = _recovered(payments, p_low, p_high, _MISSING, as_of)
             last = _last_balance(balances, balances[0][account], balances[0][account + 1], as_of)
             recorded = balances[3][last] if last >= 0 else np.nan
+            if recorded < 0.0:
+                recorded = 0.0
             dated = balances[1][last] if last >= 0 else as_of
             since = dated if recorded == 0.0 else _MISSING
             known, due, oldest = _scheduled(instalments, account, paid, since, as_of)

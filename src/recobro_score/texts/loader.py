@@ -54,7 +54,7 @@ class Texts:
 
     def number(self, value: float, decimals: int = 0) -> str:
         """Return a number with the language's separators, for example ``1.234,5`` in Spanish."""
-        text = f"{value:,.{decimals}f}"
+        text = f"{value:z,.{decimals}f}"
         if self.language == "en":
             return text
         return text.translate(str.maketrans(",.", ".,"))
@@ -87,7 +87,7 @@ def load_texts(language: str) -> Texts:
     Raises
     ------
     ConfigError
-        If there are no texts in that language.
+        If there are no texts in that language, or two files hold the same sentence.
     TextMissing
         If it lacks a sentence that another language has.
     """
@@ -111,7 +111,12 @@ def _read(language: str) -> dict[str, str]:
     folder = files("recobro_score.texts") / language
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".toml"):
-            sentences.update(_flatten(tomllib.loads(entry.read_text(encoding="utf-8"))))
+            fragment = _flatten(tomllib.loads(entry.read_text(encoding="utf-8")))
+            twice = sorted(sentences.keys() & fragment.keys())
+            if twice:
+                msg = f"the {language!r} text {twice[0]!r} of {entry.name} is also in another file"
+                raise ConfigError(msg)
+            sentences.update(fragment)
     return sentences
 
 

@@ -1,0 +1,186 @@
+"""Pictures of reasons: one account's waterfall and the portfolio's overview, by concept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recobro_score.texts import Texts, load_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.patches import FancyArrow
+    from shap import Explanation
+
+    from recobro_score.explain.contributions import ConceptReasons
+
+RAISES = "#2a7f9e"
+LOWERS = "#d1603d"
+GREY = "#666666"
+
+
+def to_shap(contributions: ConceptReasons, *, language: str) -> Explanation:
+    """Return the contributions as a `shap.Explanation`, for every plot that shap has.
+
+    Parameters
+    ----------
+    contributions : ConceptReasons
+        n rows by C concepts.
+    language : str
+        Language of the concept names.
+    """
+    from shap import Explanation
+
+    return Explanation(
+        values=contributions.values,
+        base_values=contributions.bias,
+        feature_names=_concept_names(contributions, load_texts(language)),
+    )
+
+
+def plot_waterfall(contributions: ConceptReasons, row: int, *, language: str, account_id: str) -> Axes:
+    """Draw how the concepts lead from the average account's margin to that of one account.
+
+    Parameters
+    ----------
+    contributions : ConceptReasons
+        Contributions of one or more rows.
+    row : int
+        The row to draw.
+    language : str
+        Language of all labels.
+    account_id : str
+        Named in the title.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes of a figure of its own (shap sizes the whole figure to the number of bars).
+    """
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+    from shap.plots import waterfall
+
+    texts = load_texts(language)
+    figure = plt.figure()
+    ax = figure.add_subplot()
+    figure.subplots_adjust(left=0.34, right=0.96)
+    interactive = mpl.is_interactive()
+    waterfall(
+        to_shap(contributions, language=language)[row], max_display=len(contributions.concepts), show=False
+    )
+    mpl.interactive(interactive)
+    for twin in [axes for axes in figure.axes if axes is not ax]:
+        twin.remove()
+    _restyle_bars(ax, texts)
+    _mark_ends(ax, texts, contributions.bias[row], contributions.bias[row] + contributions.values[row].sum())
+    title = texts.render("explain.waterfall_title", account_id=account_id)
+    figure.suptitle(title, x=0.02, ha="left", fontsize=13)
+    margins = 0.55 / figure.get_figheight()
+    figure.subplots_adjust(top=1.0 - margins, bottom=1.4 * margins)
+    return ax
+
+
+def plot_concepts(contributions: ConceptReasons, *, language: str, ax: Axes | None = None) -> Axes:
+    """Draw how much each concept raises and lowers the margin, averaged over all rows.
+
+    Parameters
+    ----------
+    contributions : ConceptReasons
+        Contributions of many rows.
+    language : str
+        Language of all labels.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        To the right what makes payment more likely, to the left less; the weightiest concept on top.
+    """
+    import matplotlib.pyplot as plt
+
+    texts = load_texts(language)
+    if ax is None:
+        figure = plt.figure(figsize=(8, 0.36 * len(contributions.concepts) + 1.6), layout="constrained")
+        ax = figure.add_subplot()
+    raised = np.maximum(contributions.values, 0.0).mean(axis=0)
+    lowered = np.minimum(contributions.values, 0.0).mean(axis=0)
+    order = np.argsort(raised - lowered, kind="stable")
+    names = _concept_names(contributions, texts)
+    ax.barh(np.arange(len(order)), raised[order], color=RAISES, label=texts.render("explain.raises"))
+    ax.barh(np.arange(len(order)), lowered[order], color=LOWERS, label=texts.render("explain.lowers"))
+    ax.set_yticks(np.arange(len(order)), [names[i] for i in order])
+    ax.axvline(0.0, color=GREY, linewidth=0.8)
+    ax.set_xlabel(texts.render("explain.concepts_axis"))
+    ax.set_title(texts.render("explain.concepts_title"), loc="left", pad=30)
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+    _localise_axis(ax, texts)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    return ax
+
+
+def _concept_names(contributions: ConceptReasons, texts: Texts) -> Sequence[str]:
+    return [texts.render(f"concept.{name}") for name in contributions.concepts]
+
+
+def _restyle_bars(ax: Axes, texts: Texts) -> None:
+    """Give shap's bars the colours of this module and their numbers the decimal mark of the language."""
+    patches: list[Any] = list(ax.patches)
+    for patch in patches:
+        red, _, blue, opacity = patch.get_facecolor()
+        if opacity > 0.0:
+            patch.set_color(RAISES if red > blue else LOWERS)
+            _point_outwards(patch, rightwards=red > blue)
+    for text in ax.texts:
+        colour: Any = text.get_color()
+        if not isinstance(colour, str):
+            text.set_color(RAISES if colour[0] > colour[2] else LOWERS)
+        text.set_text(_signed(float(text.get_text().replace("\N{MINUS SIGN}", "-")), texts))
+        text.set_fontsize(11)
+    _localise_axis(ax, texts)
+    ax.tick_params(axis="y", labelsize=11)
+    ax.tick_params(axis="x", labelsize=10)
+
+
+def _point_outwards(arrow: FancyArrow, *, rightwards: bool) -> None:
+    """Mirror an arrow that shap turned round because it is shorter than its head."""
+    corners = arrow.get_xy()
+    tip = corners[0, 0]
+    tail = corners[np.argmax(np.abs(corners[:, 0] - tip)), 0]
+    if (tip > tail) != rightwards:
+        arrow.set_xy(np.column_stack([2.0 * tail - corners[:, 0], corners[:, 1]]))
+
+
+def _mark_ends(ax: Axes, texts: Texts, average: float, account: float) -> None:
+    """Name the two dashed lines: where the waterfall starts, below, and where it ends, above."""
+    bottom, top = -1.3, len(ax.get_yticks()) / 2 + 0.1
+    ax.set_ylim(bottom, top)
+    low, high = ax.get_xlim()
+    for x, y, key in ((average, -0.65, "average"), (account, top - 0.25, "this_account")):
+        side = "left" if x < (low + high) / 2 else "right"
+        label = f" {texts.render('explain.' + key)}: {_in_print(x, 2, texts)} "
+        ax.text(x, y, label, ha=side, va="top", fontsize=10, color=GREY)
+    ax.set_xlabel(texts.render("explain.margin_axis"), fontsize=10)
+
+
+def _signed(number: float, texts: Texts) -> str:
+    return ("+" if number > 0 else "") + _in_print(number, 2, texts)
+
+
+def _in_print(number: float, decimals: int, texts: Texts) -> str:
+    return texts.number(number, decimals).replace("-", "\N{MINUS SIGN}")
+
+
+def _localise_axis(ax: Axes, texts: Texts) -> None:
+    """Write the numbers of the x axis with the decimal mark of the language."""
+
+    def wording(x: float, _: float) -> str:
+        decimals = len(f"{round(x, 9):g}".partition(".")[2])
+        return _in_print(x, decimals, texts)
+
+    ax.xaxis.set_major_formatter(wording)

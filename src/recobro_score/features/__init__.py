@@ -1,0 +1,73 @@
+"""Point-in-time features: recipes as data, one compiled scan, labels by the same machinery looking ahead."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recobro_score.features.feature_set import FeatureSet
+    from recobro_score.features.given import given_labels
+    from recobro_score.features.labels import REASONS, Labels, payment_labels
+    from recobro_score.features.matrix import FeatureMatrix
+    from recobro_score.features.pipeline import compute, warm_up
+    from recobro_score.features.recipes import (
+        CONCEPTS,
+        Between,
+        Months,
+        PromiseRule,
+        Recipe,
+        Where,
+        Window,
+    )
+    from recobro_score.features.schema import FeatureSchema
+
+_HOME = {
+    "FeatureSet": "feature_set",
+    "REASONS": "labels",
+    "Labels": "labels",
+    "given_labels": "given",
+    "payment_labels": "labels",
+    "FeatureMatrix": "matrix",
+    "compute": "pipeline",
+    "warm_up": "pipeline",
+    "CONCEPTS": "recipes",
+    "Between": "recipes",
+    "Months": "recipes",
+    "PromiseRule": "recipes",
+    "Recipe": "recipes",
+    "Where": "recipes",
+    "Window": "recipes",
+    "FeatureSchema": "schema",
+}
+
+__all__ = [
+    "CONCEPTS",
+    "REASONS",
+    "Between",
+    "FeatureMatrix",
+    "FeatureSchema",
+    "FeatureSet",
+    "Labels",
+    "Months",
+    "PromiseRule",
+    "Recipe",
+    "Where",
+    "Window",
+    "compute",
+    "given_labels",
+    "payment_labels",
+    "warm_up",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name where it is first used: recipes need no compiler, the scan does."""
+    if name not in _HOME:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,127 @@
+"""Features of a store: compile the schema, bind it, scan account blocks in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from recobro_score.data.events import EventStore
+from recobro_score.data.state import AccountState, account_state
+from recobro_score.errors import ConfigError
+from recobro_score.features import judge, kernel
+from recobro_score.features.attributes import fill_state, fill_static, recode
+from recobro_score.features.binding import Scan, bind
+from recobro_score.features.matrix import FeatureMatrix
+from recobro_score.features.program import Plan, compile_schema
+from recobro_score.features.schema import FeatureSchema
+
+PAIRS_PER_BLOCK = 8192
+"""Pairs whose columns are computed together; results do not depend on it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """All that a block of accounts needs, shared read-only among threads."""
+
+    schema: FeatureSchema
+    plan: Plan
+    store: EventStore
+    as_ofs: NDArray[np.int64]
+    scans: tuple[Scan, ...]
+    scale: NDArray[np.float64]
+    state: AccountState | None
+
+    def fill(self, first: int, last: int, out: NDArray[np.float64]) -> None:
+        """Compute the pairs of the accounts ``first … last − 1``."""
+        m = len(self.as_ofs)
+        block = np.empty(((last - first) * m, len(self.schema.recipes)))
+        block[:, self.plan.missing] = np.nan
+        for scan in self.scans:
+            scan.run(self.scale, first, last, block)
+        for dest, recipe in self.plan.words:
+            words = self.store.tables[recipe.table].vocabularies[str(recipe.value)]
+            block[:, dest] = recode(block[:, dest], words, self.schema.vocabularies[recipe.name])
+        accounts = np.repeat(np.arange(first, last), m)
+        as_of = np.tile(self.as_ofs, last - first)
+        if self.state is not None:
+            fill_state(self.plan.state, self.state, self.store, slice(first * m, last * m), block)
+        fill_static(self.plan.static, self.schema.vocabularies, self.store, accounts, as_of, block)
+        kernel.combine()(self.plan.derived, block)
+        out[first * m : last * m] = block[:, self.plan.shown]
+
+
+def compute(
+    schema: FeatureSchema,
+    store: EventStore,
+    as_ofs: Sequence[int] | NDArray[np.int64],
+    *,
+    threads: int = 1,
+) -> FeatureMatrix:
+    """Compute the features of every account of a store at every as-of.
+
+    An account's row depends on its own events (and its debtor's), the schema and the as-of alone: the same
+    bits come out for any store it lies in, any number of threads and any order of input rows.
+
+    Parameters
+    ----------
+    schema : FeatureSchema
+        What to compute, as learned at training.
+    store : EventStore
+        Events; those at, or known at, ``as_of`` or later change nothing.
+    as_ofs : sequence of int
+        Microseconds UTC, shape (m,).
+    threads : int
+        Threads that work on blocks of accounts.
+
+    Returns
+    -------
+    FeatureMatrix
+        ``n_accounts * m`` rows, account-major: all as-ofs of the first account, then of the second.
+
+    Raises
+    ------
+    ConfigError
+        If there is no as-of, or `threads` is less than 1.
+    """
+    moments = np.asarray(as_ofs, dtype=np.int64)
+    if moments.ndim != 1 or len(moments) == 0 or threads < 1:
+        msg = f"compute needs at least one as-of and one thread, got shape {moments.shape} and {threads=}"
+        raise ConfigError(msg)
+    job = _prepare(schema, store, moments)
+    size = len(moments)
+    values = np.empty((store.n_accounts * size, len(schema)))
+    step = max(1, PAIRS_PER_BLOCK // size)
+    blocks = [(low, min(low + step, store.n_accounts)) for low in range(0, store.n_accounts, step)]
+    if threads == 1 or len(blocks) < 2:
+        for first, last in blocks:
+            job.fill(first, last, values)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            for done in [pool.submit(job.fill, first, last, values) for first, last in blocks]:
+                done.result()
+    account = np.repeat(np.arange(store.n_accounts), size)
+    ids = store.account_ids if size == 1 else store.account_ids.take(pa.array(account))
+    return FeatureMatrix(ids, account, np.tile(moments, store.n_accounts), values, schema)
+
+
+def warm_up() -> None:
+    """Compile, or load from the user's cache, every compiled function of the features."""
+    kernel.scan()
+    kernel.combine()
+    judge.judge_promises()
+    judge.judge_instalments()
+    judge.judge_dates()
+
+
+def _prepare(schema: FeatureSchema, store: EventStore, as_ofs: NDArray[np.int64]) -> _Job:
+    plan = compile_schema(schema)
+    warm_up()
+    scans = tuple(bind(program, store, as_ofs, as_ofs, schema.promises) for program in plan.programs)
+    scale = kernel.read_only(10 ** store.digits.astype(np.int64), np.float64)
+    state = account_state(store, as_ofs) if plan.state else None
+    return _Job(schema, plan, store, as_ofs, scans, scale, state)

@@ -1,0 +1,242 @@
+"""What a feature is: a small piece of frozen data, nothing callable.
+
+A `Recipe` names a table, an aggregate, a value, a window and filters. The compiled scan computes it; labels,
+documentation, concepts and texts read the same object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from recobro_score.features.readable import CATEGORY, EVENT_TABLES, STATE, STATIC
+
+CONCEPTS = (
+    "payment_recency",
+    "payment_amounts",
+    "payment_regularity",
+    "payment_coverage",
+    "arrears",
+    "arrears_history",
+    "balance_level",
+    "balance_trend",
+    "utilisation",
+    "contact_success",
+    "contact_effort",
+    "promises",
+    "plans",
+    "schedule",
+    "account_profile",
+)
+"""What a reason can speak of; every recipe belongs to one."""
+
+COUNTING = ("count", "since_last", "since_first", "until_first", "gap_mean", "gap_std")
+"""Aggregates of the rows themselves: they take no value."""
+
+VALUED = ("sum", "mean", "min", "max", "std", "last", "first")
+"""Aggregates of a money or number column; ``last`` and ``first`` also of a category."""
+
+COMBINING = ("share", "difference", "trend")
+"""Aggregates of two other recipes of the set."""
+
+AGGREGATES = (*COUNTING, *VALUED, "distinct", *COMBINING, "state", "static")
+
+DERIVED = "derived"
+"""The table of recipes made of two others."""
+
+STATE_TABLE = "state"
+"""The table of recipes that read the account's state at the as-of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Days relative to the as-of: rows with ``as_of + days_from ≤ at < as_of + days_to``.
+
+    A day is 24 hours. ``Window(-90, 0)`` is the lookback of 90 days, ``Window(-60, -30)`` the slice before
+    the last 30 days, ``Window(0, 30)`` the schedule ahead; None leaves an end open.
+    """
+
+    days_from: float | None
+    days_to: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Months:
+    """Calendar months relative to the as-of in the portfolio's time zone, half-open like `Window`.
+
+    ``Months(-2, -1)`` is the month before the last one: on 1 October exactly August. Monthly bills and dated
+    balances fall one into each slice, which slices of 30 days cannot promise.
+    """
+
+    months_from: int
+    months_to: int
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Rows whose category, or status judged at the as-of, is one of the words.
+
+    ``Where("status", ("kept",))`` on promises reads the status as of the snapshot: see
+    `recobro_score.features.readable` for the words of each table.
+    """
+
+    column: str
+    values: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.column} = {' or '.join(self.values)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Rows whose number lies in ``[low, high)``, for example the debtor's local minute of the day."""
+
+    column: str
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.low:g} ≤ {self.column} < {self.high:g}"
+
+
+Condition = Where | Between
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One feature.
+
+    Parameters
+    ----------
+    name : str
+        Name of the column: lower-case letters, digits and underscores.
+    table : str
+        An event table, ``accounts`` or ``debtors`` (static), ``state``, or ``derived``.
+    aggregate : str
+        One of `AGGREGATES`:
+
+        - ``count``; ``sum``, ``mean``, ``min``, ``max``, ``std`` (sample), ``last``, ``first`` of the value;
+        - ``since_last``, ``since_first``: days from the last (first) row to the as-of; ``until_first``: days
+          from the as-of to the first row of a window ahead;
+        - ``gap_mean``, ``gap_std``: days between consecutive visible matching rows (sample deviation);
+        - ``distinct``: how many different words;
+        - ``share`` = a ÷ b, ``difference`` = a − b, ``trend`` = (a − b) ÷ (|a| + |b|) of two recipes;
+          x ÷ 0 is missing;
+        - ``state`` (exposure, dpd, bucket), ``static`` (an attribute; a date becomes days before the as-of).
+    concept : str
+        One of `CONCEPTS`.
+    value : str, optional
+        The column aggregated.
+    window : Window or Months, optional
+        None means everything before the as-of.
+    where : tuple of Where or Between
+        Conditions that must all hold.
+    of : tuple of str
+        Names of the two recipes of a share, difference or trend.
+    unit : str
+        ``count``, ``money`` (major units of the account's currency), ``days``, ``ratio``, ``number`` or
+        ``category``.
+    labels : tuple of (language, text)
+        Short plain names for people.
+    monotone : int
+        Direction a model may be held to: 1, −1 or 0 (none).
+    hidden : bool
+        Computed for other recipes, left out of the feature matrix.
+    """
+
+    name: str
+    table: str
+    aggregate: str
+    concept: str
+    value: str | None = None
+    window: Window | Months | None = None
+    where: tuple[Condition, ...] = ()
+    of: tuple[str, ...] = ()
+    unit: str = "number"
+    labels: tuple[tuple[str, str], ...] = ()
+    monotone: int = 0
+    hidden: bool = False
+
+    @property
+    def kind(self) -> str:
+        """``category`` or ``number``: how a model must read the column."""
+        if self.value is None or self.aggregate not in ("last", "first", "static"):
+            return "number"
+        columns = STATIC.get(self.table) or (
+            EVENT_TABLES[self.table].columns if self.table in EVENT_TABLES else STATE
+        )
+        return "category" if columns.get(self.value) == CATEGORY else "number"
+
+    def label(self, language: str) -> str:
+        """Return the label in a language, or the name where there is none."""
+        return dict(self.labels).get(language, self.name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recipe as JSON values; what is empty is left out."""
+        fields: dict[str, Any] = {
+            "name": self.name,
+            "table": self.table,
+            "aggregate": self.aggregate,
+            "concept": self.concept,
+            "value": self.value,
+            "window": _window_to_dict(self.window),
+            "where": [_condition_to_dict(condition) for condition in self.where],
+            "of": list(self.of),
+            "unit": self.unit,
+            "labels": dict(self.labels),
+            "monotone": self.monotone,
+            "hidden": self.hidden,
+        }
+        return {key: value for key, value in fields.items() if value not in (None, [], {}, 0, False)}
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Recipe:
+        """Return the recipe written by `to_dict`."""
+        known = dict(fields)
+        known["window"] = _window_from_dict(known.get("window"))
+        known["where"] = tuple(_condition_from_dict(condition) for condition in known.get("where", ()))
+        known["of"] = tuple(known.get("of", ()))
+        known["labels"] = tuple(sorted(known.get("labels", {}).items()))
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseRule:
+    """When a promise counts as kept.
+
+    Parameters
+    ----------
+    grace_days : float
+        Days after the due date in which the money may still arrive.
+    tolerance : float
+        Share of the promised amount that is enough, in (0, 1], to three decimals.
+    """
+
+    grace_days: float = 3.0
+    tolerance: float = 1.0
+
+
+def _window_to_dict(window: Window | Months | None) -> dict[str, list[float | None]] | None:
+    if window is None:
+        return None
+    if isinstance(window, Window):
+        return {"days": [window.days_from, window.days_to]}
+    return {"months": [window.months_from, window.months_to]}
+
+
+def _window_from_dict(fields: dict[str, list[Any]] | None) -> Window | Months | None:
+    if fields is None:
+        return None
+    return Window(*fields["days"]) if "days" in fields else Months(*fields["months"])
+
+
+def _condition_to_dict(condition: Condition) -> dict[str, Any]:
+    if isinstance(condition, Where):
+        return {"column": condition.column, "values": list(condition.values)}
+    return {"column": condition.column, "low": condition.low, "high": condition.high}
+
+
+def _condition_from_dict(fields: dict[str, Any]) -> Condition:
+    if "values" in fields:
+        return Where(fields["column"], tuple(fields["values"]))
+    return Between(fields["column"], fields["low"], fields["high"])

@@ -1,0 +1,349 @@
+"""LightGBM on float64 arrays of a known schema: deterministic, saved as text, one row as good as a batch.
+
+LightGBM accepts re-ordered columns silently and returns other numbers, so it never sees a frame here: columns
+are ours by position, categories ours by code (0 missing, 1 unseen, 2.. the vocabulary), and a schema of
+another hash is refused. The text of a model is made canonical: without LightGBM's parameter block (which
+names the threads), and with a place for values that were never missing in training (see `_place_missing`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import lightgbm as lgb
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from recobro_score.errors import ContractError, NotEnoughData, SchemaMismatch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+MIN_ROWS = 100
+MIN_PER_CLASS = 10
+FIRST_KNOWN_CODE = 2
+
+_CATEGORICAL, _DEFAULT_LEFT, _MISSING_TYPE, _MISSING_IS_NAN = 1, 2, 12, 8
+
+
+class ColumnSchema(Protocol):
+    """What a booster must know of its columns; `features` has the full one."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Column names in order."""
+
+    @property
+    def kinds(self) -> Sequence[str]:
+        """``number`` or ``category`` per column."""
+
+    @property
+    def vocabularies(self) -> Mapping[str, Sequence[str]]:
+        """Known categories of each category column."""
+
+    @property
+    def monotone(self) -> Sequence[int]:
+        """−1, 0 or 1 per column."""
+
+    @property
+    def hash(self) -> str:
+        """Identity of all of it."""
+
+
+class BoosterOptions(BaseModel):
+    """How to train. The defaults suit 5,000 to 500,000 rows; small leaves are refused by ``min_leaf``.
+
+    Parameters
+    ----------
+    trees, learning_rate, leaves : int, float, int
+        Number of trees, the step of each, leaves per tree.
+    min_leaf : int
+        Fewest rows in a leaf.
+    feature_fraction : float
+        Share of the columns each tree may use.
+    l2 : float
+        Ridge on leaf values.
+    seed : int
+        Draws the columns of each tree.
+    threads : int
+        Changes the time, never the model.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trees: int = Field(default=300, ge=1)
+    learning_rate: float = Field(default=0.03, gt=0, le=1)
+    leaves: int = Field(default=15, ge=2)
+    min_leaf: int = Field(default=40, ge=1)
+    feature_fraction: float = Field(default=0.6, gt=0, le=1)
+    l2: float = Field(default=5.0, ge=0)
+    seed: int = 20_250_601
+    threads: int = Field(default=1, ge=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Booster:
+    """A trained ensemble of trees for one yes-or-no event.
+
+    Safe to share between threads: nothing changes after construction.
+
+    Parameters
+    ----------
+    text : str
+        The canonical LightGBM text; all there is to save.
+    schema : ColumnSchema
+        The columns it was trained on.
+    """
+
+    text: str
+    schema: ColumnSchema
+    _engine: lgb.Booster = field(init=False, repr=False, compare=False)
+    _code_limits: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        engine = lgb.Booster(model_str=self.text)
+        if engine.num_feature() != len(self.schema.names):
+            msg = f"The model has {engine.num_feature()} columns, its schema {len(self.schema.names)}."
+            raise SchemaMismatch(msg)
+        object.__setattr__(self, "_engine", engine)
+        object.__setattr__(self, "_code_limits", _code_limits(self.schema))
+
+    @classmethod
+    def fit(
+        cls,
+        values: Floats,
+        y: Floats,
+        *,
+        schema: ColumnSchema,
+        options: BoosterOptions | None = None,
+        weight: Floats | None = None,
+    ) -> Booster:
+        """Train on rows in the order given.
+
+        Sums over rows depend on their order in the last bits: callers that want the same model for any order
+        sort the rows first (`event_model.canonical_order` does).
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, p)
+            float64, C-contiguous; NaN is missing in number columns, categories are codes.
+        y : ndarray of shape (n,)
+            Outcomes, 0 or 1.
+        schema : ColumnSchema
+            Of the p columns.
+        options : BoosterOptions, optional
+            The defaults where absent.
+        weight : ndarray of shape (n,), optional
+            Importance weights.
+
+        Raises
+        ------
+        NotEnoughData
+            Below `MIN_ROWS` rows, or `MIN_PER_CLASS` of either outcome.
+        ContractError
+            If values or outcomes are not what they must be.
+        """
+        options = options or BoosterOptions()
+        limits = _code_limits(schema)
+        _check_values(values, schema.names, limits)
+        require_enough(y)
+        if y.shape != (len(values),):
+            msg = f"{len(values):,} rows of features but outcomes of shape {y.shape}."
+            raise ContractError(msg)
+        parameters = _parameters(options, schema, len(values))
+        data = lgb.Dataset(
+            values,
+            label=y,
+            weight=weight,
+            categorical_feature=[column for column, _ in limits],
+            params=parameters,
+            free_raw_data=True,
+        )
+        trained = lgb.train(parameters, data, num_boost_round=options.trees)
+        return cls(_canonical_text(trained.model_to_string(), _medians(values)), schema)
+
+    def check_schema(self, schema: ColumnSchema) -> None:
+        """Refuse columns other than those of training.
+
+        Raises
+        ------
+        SchemaMismatch
+            Naming the columns that are new, gone, or the first that moved.
+        """
+        if schema.hash == self.schema.hash:
+            return
+        mine, theirs = list(self.schema.names), list(schema.names)
+        parts = [
+            f"without {[n for n in mine if n not in theirs][:5]}" if set(mine) - set(theirs) else "",
+            f"with unknown {[n for n in theirs if n not in mine][:5]}" if set(theirs) - set(mine) else "",
+        ]
+        detail = ", ".join(part for part in parts if part) or (
+            "the same columns in another order" if mine != theirs else "other vocabularies or kinds"
+        )
+        msg = f"The model knows schema {self.schema.hash[:12]}, got {schema.hash[:12]}: {detail}."
+        raise SchemaMismatch(msg)
+
+    def margin(self, values: Floats, *, threads: int = 1) -> Floats:
+        """Return LightGBM's raw score, the log-odds before calibration; one row gives the bits of a batch.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, p)
+            float64, C-contiguous, in the order of the schema.
+        threads : int
+            Changes nothing but the time.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+
+        Raises
+        ------
+        ContractError
+            On a wrong dtype, layout or width, on infinities, and on category codes that cannot be.
+        """
+        _check_values(values, self.schema.names, self._code_limits)
+        if len(values) == 0:
+            return np.zeros(0)
+        raw = self._engine.predict(values, raw_score=True, num_threads=threads)
+        return np.asarray(raw, dtype=np.float64)
+
+    def contributions(self, values: Floats, *, threads: int = 1) -> Floats:
+        """Return the exact Shapley contributions of the columns to the margin.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n, p)
+            As for `margin`.
+        threads : int
+            Changes nothing but the time.
+
+        Returns
+        -------
+        ndarray of shape (n, p + 1)
+            The last column is the expected margin; rows sum to the margin but for rounding.
+        """
+        _check_values(values, self.schema.names, self._code_limits)
+        if len(values) == 0:
+            return np.zeros((0, len(self.schema.names) + 1))
+        parts = self._engine.predict(values, pred_contrib=True, num_threads=threads)
+        return np.asarray(parts, dtype=np.float64)
+
+
+def require_enough(y: Floats, *, rows: int = MIN_ROWS, per_class: int = MIN_PER_CLASS) -> None:
+    """Refuse samples that no model can be fitted to.
+
+    Raises
+    ------
+    NotEnoughData
+        With the numbers there are and the numbers needed.
+    ContractError
+        If outcomes are not 0 or 1.
+    """
+    if y.dtype != np.float64 or not np.isin(y, (0.0, 1.0)).all():
+        msg = f"Outcomes must be float64, 0 or 1, got {y.dtype} with values like {np.unique(y)[:5].tolist()}."
+        raise ContractError(msg)
+    events = int(np.count_nonzero(y))
+    if y.size < rows or min(events, y.size - events) < per_class:
+        msg = (
+            f"{y.size:,} rows with a known outcome, {events:,} events and {y.size - events:,} non-events: "
+            f"a model needs at least {rows} rows and {per_class} of each."
+        )
+        raise NotEnoughData(msg)
+
+
+def _code_limits(schema: ColumnSchema) -> tuple[tuple[int, int], ...]:
+    """Return position and number of codes of each category column."""
+    return tuple(
+        (column, FIRST_KNOWN_CODE + len(schema.vocabularies[name]))
+        for column, (name, kind) in enumerate(zip(schema.names, schema.kinds, strict=True))
+        if kind == "category"
+    )
+
+
+def _check_values(values: Floats, names: Sequence[str], limits: tuple[tuple[int, int], ...]) -> None:
+    if values.dtype != np.float64 or values.ndim != 2 or not values.flags.c_contiguous:
+        msg = f"Features must be a C-contiguous float64 matrix, got {values.dtype} of shape {values.shape}."
+        raise ContractError(msg)
+    if values.shape[1] != len(names):
+        msg = f"Features must have the {len(names)} columns of the schema, got {values.shape[1]}."
+        raise ContractError(msg)
+    problems = []
+    infinite = np.isinf(values)
+    if infinite.any():
+        problems += [
+            f"{names[column]}: {int(infinite[:, column].sum()):,} of {len(values):,} values are infinite"
+            for column in np.flatnonzero(infinite.any(axis=0))[:5]
+        ]
+    for column, codes in limits:
+        part = values[:, column]
+        wrong = ~((part >= 0) & (part < codes) & (part == np.floor(part)))
+        if wrong.any():
+            problems.append(
+                f"{names[column]}: {int(wrong.sum()):,} of {len(values):,} category codes are not among "
+                f"0..{codes - 1}, for example {part[wrong][0]}"
+            )
+    if problems:
+        msg = "; ".join(problems) + "."
+        raise ContractError(msg)
+
+
+def _parameters(options: BoosterOptions, schema: ColumnSchema, rows: int) -> dict[str, object]:
+    return {
+        "objective": "binary",
+        "learning_rate": options.learning_rate,
+        "num_leaves": options.leaves,
+        "min_data_in_leaf": options.min_leaf,
+        "feature_fraction": options.feature_fraction,
+        "lambda_l2": options.l2,
+        "seed": options.seed,
+        "monotone_constraints": list(schema.monotone) if any(schema.monotone) else None,
+        "monotone_constraints_method": "basic",  # the others were seen to break the constraint (LightGBM 4.7)
+        "bin_construct_sample_cnt": max(rows, 200_000),
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": options.threads,
+        "verbosity": -1,
+    }
+
+
+def _medians(values: Floats) -> Floats:
+    """Return the median of each column without missing values, NaN for the others."""
+    return np.asarray(np.median(values, axis=0), dtype=np.float64)
+
+
+def _canonical_text(text: str, medians: Floats) -> str:
+    """Return LightGBM's text without its parameter block and with `_place_missing` applied to every tree."""
+    head, _, rest = text.partition("\nTree=0\n")
+    trees, end, tail = ("Tree=0\n" + rest).partition("end of trees\n")
+    importances = tail.partition("\nparameters:")[0].rstrip("\n")
+    blocks = [_place_missing(block, medians) for block in re.split(r"(?=^Tree=)", trees, flags=re.M) if block]
+    sizes = " ".join(str(len(block.encode())) for block in blocks)
+    head = re.sub(r"^tree_sizes=.*$", f"tree_sizes={sizes}", head, flags=re.M)
+    return f"{head}\n{''.join(blocks)}{end}{importances}\n"
+
+
+def _place_missing(block: str, medians: Floats) -> str:
+    """Send missing values of columns that had none in training where the column's median goes.
+
+    LightGBM itself would read them as 0, which for an amount or an age is a strong and wrong statement. Known
+    values go where they went before.
+    """
+    lines = dict(re.findall(r"^(\w+)=(.*)$", block, flags=re.M))
+    if not lines["decision_type"]:
+        return block
+    parts = [lines[key].split() for key in ("decision_type", "split_feature", "threshold")]
+    decisions = []
+    for decision, column, threshold in zip(*parts, strict=True):
+        code = int(decision)
+        if not code & (_CATEGORICAL | _MISSING_TYPE):
+            left = medians[int(column)] <= float(threshold)
+            code = _MISSING_IS_NAN | (_DEFAULT_LEFT if left else 0)
+        decisions.append(str(code))
+    return re.sub(r"^decision_type=.*$", f"decision_type={' '.join(decisions)}", block, flags=re.M)

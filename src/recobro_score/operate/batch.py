@@ -1,0 +1,289 @@
+"""The night and the training as jobs: a run file in, files out."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recobro_score import engine, training
+from recobro_score.bundle import MANIFEST, Bundle
+from recobro_score.calendars import MINUTES_PER_DAY, as_datetime, parse_instant
+from recobro_score.data.portfolio import Portfolio
+from recobro_score.data.quarantine import QUARANTINE_VERSION
+from recobro_score.data.sources import read_portfolio, table_files
+from recobro_score.digest import readable_json, sha256_file, sha256_text, write_parquet
+from recobro_score.errors import ConfigError, ContractError, SafetyTableError
+from recobro_score.models.booster import BoosterOptions
+from recobro_score.models.payment import PaymentTarget
+from recobro_score.operate.config import RunConfig, TrainingSection
+from recobro_score.policy.policy import Policy
+from recobro_score.policy.records import SCHEMA_VERSION as DECISIONS_VERSION
+from recobro_score.timeline import Timeline
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[str, float], None]
+
+MANIFEST_VERSION = "1"
+RUN_LOG = "runs.jsonl"
+_LIBRARIES = ("recobro-score", "lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn", "numba")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """A finished training.
+
+    Attributes
+    ----------
+    training : Training
+        Bundle and report.
+    folder : Path
+        Where the bundle was saved.
+    registered : str or None
+        ``models:/name/version`` when the run file asks for tracking.
+    """
+
+    training: training.Training
+    folder: Path
+    registered: str | None
+
+    def summary(self) -> str:
+        """Return the report and where the bundle lies."""
+        lines = [self.training.summary(), f"bundle saved in {self.folder}"]
+        return "\n".join([*lines, f"registered as {self.registered}"] if self.registered else lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """A finished night.
+
+    Attributes
+    ----------
+    outputs : Outputs
+        What was decided.
+    folder : Path
+        Holds ``scores.parquet``, ``decisions.parquet``, ``quarantine.parquet`` and ``manifest.json``.
+    """
+
+    outputs: engine.Outputs
+    folder: Path
+
+    def summary(self) -> str:
+        """Return what was decided and where the files lie."""
+        return f"{self.outputs.summary()}\nwritten to {self.folder}"
+
+
+def run_training(config: RunConfig, *, progress: Progress | None = None) -> TrainingJob:
+    """Train as a run file says, save the bundle, and register it if tracking is asked for.
+
+    Raises
+    ------
+    ConfigError
+        If the run file has no ``[training]``, or the bundle is a registry reference.
+    ContractError
+        If more rows than allowed are bad.
+    """
+    section = config.training
+    if section is None:
+        msg = "the run file has no [training] section: first and last as-of date are needed"
+        raise ConfigError(msg)
+    if config.bundle.reference.startswith("models:"):
+        msg = "training writes a folder: set [bundle] reference to one, not to a registered model"
+        raise ConfigError(msg)
+    portfolio = _read(config)
+    zone = config.portfolio.time_zone
+    timeline = Timeline.every(section.first, section.last, days=section.every_days, time_zone=zone)
+    options = _training_options(config, section)
+    result = training.train(portfolio, timeline, options=options, policy=_policy(config), progress=progress)
+    folder = result.bundle.save(config.bundle.reference)
+    return TrainingJob(result, folder, _track(config, result, folder, progress))
+
+
+def run_night(config: RunConfig, as_of: str, *, progress: Progress | None = None) -> Night:
+    """Decide for every account and write the night's files; a second run writes the same bytes.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run file.
+    as_of : str
+        A date means 00:00 in the portfolio's time zone.
+    progress : callable, optional
+        Called with a step's name and the share done.
+
+    Raises
+    ------
+    SafetyTableError
+        If a declared safety table is missing or stale, or a bad row of one names nobody.
+    ContractError
+        If more rows than allowed are bad.
+    """
+    started = datetime.now(UTC)
+    zone = config.portfolio.time_zone
+    instant = parse_instant(as_of, zone)
+    bundle_folder = _bundle_folder(config)
+    bundle = Bundle.load(bundle_folder)
+    portfolio = _read(config)
+    _require_safe(portfolio, instant)
+    outputs = engine.run(bundle, portfolio, instant, options=_run_options(config), progress=progress)
+    folder = config.output.folder / _folder_name(instant, zone)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_parquet(outputs.scores, folder / "scores.parquet", schema_version=engine.SCORES_VERSION)
+    write_parquet(outputs.decisions, folder / "decisions.parquet", schema_version=DECISIONS_VERSION)
+    write_parquet(
+        outputs.quarantine.table, folder / "quarantine.parquet", schema_version=QUARANTINE_VERSION
+    )
+    manifest = _manifest(config, as_of=_folder_name(instant, zone), bundle=bundle, outputs=outputs, folder=folder)
+    manifest["bundle"]["sha256"] = sha256_file(bundle_folder / MANIFEST)
+    (folder / "manifest.json").write_text(readable_json(manifest), encoding="utf-8", newline="\n")
+    _log_run(config.output.folder, folder.name, started)
+    return Night(outputs, folder)
+
+
+def read_decisions(folder: str | Path) -> pa.Table:
+    """Return the decision records of a night's folder."""
+    return pq.read_table(Path(folder) / "decisions.parquet")
+
+
+def _read(config: RunConfig) -> Portfolio:
+    section = config.portfolio
+    portfolio = read_portfolio(section.folder, options=section.options())
+    share = portfolio.quarantined_share()
+    if share > section.max_quarantined_share:
+        worst = sorted(portfolio.quarantine.counts().items(), key=lambda item: -item[1])[:5]
+        rules = ", ".join(f"{table} {rule}: {count:,}" for (table, rule), count in worst)
+        msg = (
+            f"{share:.1%} of all rows would be quarantined, more than the allowed "
+            f"{section.max_quarantined_share:.1%} (portfolio.max_quarantined_share): {rules}"
+        )
+        raise ContractError(msg)
+    return portfolio
+
+
+def _require_safe(portfolio: Portfolio, as_of: int) -> None:
+    blocked = portfolio.at(as_of).blocked
+    if blocked:
+        msg = f"nobody may be contacted until the safety tables are mended: {', '.join(blocked)}"
+        raise SafetyTableError(msg)
+
+
+def _policy(config: RunConfig) -> Policy:
+    section = config.policy
+    return Policy.load(
+        catalogue=section.catalogue, rules=section.rules, adopt=section.adopt, offers=section.offers
+    )
+
+
+def _training_options(config: RunConfig, section: TrainingSection) -> training.TrainingOptions:
+    until = section.observed_until
+    return training.TrainingOptions(
+        target=PaymentTarget(share=config.target.share, horizon_days=config.target.horizon_days),
+        observed_until=None if until is None else parse_instant(until, config.portfolio.time_zone),
+        booster=BoosterOptions(trees=section.trees, seed=section.seed, threads=section.threads),
+        labels=None if section.labels is None else pq.read_table(section.labels),
+    )
+
+
+def _run_options(config: RunConfig) -> engine.RunOptions:
+    return engine.RunOptions(
+        capacities=config.capacities,
+        rates=config.rate_table(),
+        language=config.night.language,
+        buckets=config.night.buckets,
+        threads=config.night.threads,
+    )
+
+
+def _bundle_folder(config: RunConfig) -> Path:
+    reference = config.bundle.reference
+    if not reference.startswith("models:"):
+        return Path(reference)
+    if config.tracking is None:
+        msg = f"the bundle {reference!r} is a registered model: the run file needs a [tracking] section"
+        raise ConfigError(msg)
+    from recobro_score.operate.tracking import resolve_bundle
+
+    return resolve_bundle(reference, uri=config.tracking.uri)
+
+
+def _track(
+    config: RunConfig, result: training.Training, folder: Path, progress: Progress | None
+) -> str | None:
+    if config.tracking is None:
+        return None
+    if progress is not None:
+        progress("registering the bundle", 0.0)
+    from recobro_score.operate.tracking import log_training
+
+    card = result.bundle.card
+    overall = {name: value for name, value in card["metrics"].get("all", {}).items() if _is_number(value)}
+    tracked = log_training(
+        uri=config.tracking.uri,
+        experiment=config.tracking.experiment,
+        name=config.tracking.name,
+        bundle_folder=folder,
+        params={"bundle_id": result.bundle.bundle_id, **card["target"], "calibration": card["calibration"]},
+        metrics=overall,
+    )
+    if progress is not None:
+        progress("registering the bundle", 1.0)
+    return tracked.reference
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _folder_name(as_of: int, time_zone: str) -> str:
+    """Return the date, or date and time when it is not midnight, in the portfolio's zone."""
+    local = as_datetime(as_of, time_zone)
+    midnight = (local.hour * 60 + local.minute) % MINUTES_PER_DAY == 0 and not local.second + local.microsecond
+    return local.date().isoformat() if midnight else local.strftime("%Y-%m-%dT%H%M%S")
+
+
+def _manifest(
+    config: RunConfig, *, as_of: str, bundle: Bundle, outputs: engine.Outputs, folder: Path
+) -> dict[str, Any]:
+    written = ("scores.parquet", "decisions.parquet", "quarantine.parquet")
+    return {
+        "schema_version": MANIFEST_VERSION,
+        "as_of": as_of,
+        "time_zone": config.portfolio.time_zone,
+        "accounts": outputs.scores.num_rows,
+        "decisions": outputs.decisions.num_rows,
+        "rows": {
+            table: {"read": count.read, "used": count.used, "quarantined": count.quarantined}
+            for table, count in outputs.counts.items()
+        },
+        "plan": outputs.plan(),
+        "warnings": list(outputs.warnings),
+        "bundle": {"id": bundle.bundle_id, "policy": bundle.policy.version},
+        "run": sha256_text(config.model_dump_json(exclude={"portfolio": {"folder"}, "output": True, "bundle": True})),
+        "inputs": _input_hashes(config.portfolio.folder),
+        "outputs": {name: sha256_file(folder / name) for name in written},
+        "versions": {name: version(name) for name in _LIBRARIES},
+    }
+
+
+def _input_hashes(folder: Path) -> dict[str, str]:
+    hashes = {}
+    for path in table_files(folder).values():
+        parts = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+        hashes |= {part.relative_to(folder).as_posix(): sha256_file(part) for part in parts}
+    return hashes
+
+
+def _log_run(folder: Path, name: str, started: datetime) -> None:
+    """Append to the run log: clock times live here, not in the manifest."""
+    entry = {"as_of": name, "started": started.isoformat(), "ended": datetime.now(UTC).isoformat()}
+    with (folder / RUN_LOG).open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(entry) + "\n")

@@ -1,0 +1,219 @@
+"""The run file: everything a training or a night needs to know, validated."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from recobro_score.calendars import parse_instant
+from recobro_score.data.options import PortfolioOptions
+from recobro_score.errors import ConfigError, Problem, report
+from recobro_score.money import Rates
+from recobro_score.policy.offers import OfferPolicy
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PortfolioSection(PortfolioOptions):
+    """Where the tables lie and how they are read.
+
+    Attributes
+    ----------
+    folder : Path
+        Parquet or CSV files, see `recobro_score.data.sources.read_portfolio`.
+    max_quarantined_share : float
+        Above this share of bad rows the night stops with exit code 3.
+    """
+
+    folder: Path
+    max_quarantined_share: float = Field(default=0.02, ge=0.0, le=1.0)
+
+    def options(self) -> PortfolioOptions:
+        """Return how tables are read."""
+        return PortfolioOptions(**{name: getattr(self, name) for name in PortfolioOptions.model_fields})
+
+
+class TargetSection(_Section):
+    """What the payment model predicts: recovers at least `share` of the exposure within `horizon_days`."""
+
+    share: float = Field(default=0.5, gt=0.0, le=1.0)
+    horizon_days: int = Field(default=30, ge=1, le=730)
+
+
+class TrainingSection(_Section):
+    """Which snapshots to learn from.
+
+    Attributes
+    ----------
+    first, last : date
+        First and last as-of date; a horizon must have passed after the last one for its labels to count.
+    every_days : int
+        Days between snapshots.
+    observed_until : date, optional
+        Until when the tables are complete; the latest known clock in them if absent.
+    labels : Path, optional
+        A table of given labels (``account_id``, ``label`` 0/1, optionally ``as_of``) instead of computed ones.
+    trees, seed, threads : int
+        Of the booster.
+    """
+
+    first: date | datetime
+    last: date | datetime
+    every_days: int = Field(default=30, ge=1)
+    observed_until: date | datetime | None = None
+    labels: Path | None = None
+    trees: int = Field(default=300, ge=1)
+    seed: int = 20_250_601
+    threads: int = Field(default=1, ge=1)
+
+
+class BundleSection(_Section):
+    """The trained system: a folder, or ``models:/name@alias`` in the tracking registry."""
+
+    reference: str = "bundle"
+
+
+class OutputSection(_Section):
+    """Where nights write: ``<folder>/<as-of>/``."""
+
+    folder: Path = Path("out")
+
+
+class PolicySection(_Section):
+    """The creditor's own policy; what is left out is the library's default.
+
+    Attributes
+    ----------
+    catalogue : Path, optional
+        Actions as TOML.
+    rules : Path, optional
+        Folder of the user's own contact rules; they may tighten a shipped country, never loosen it.
+    adopt : tuple of str
+        Rules of low confidence that the user adopts by their id.
+    offers : OfferPolicy
+        Menu of plan terms and the creditor's floors.
+    """
+
+    catalogue: Path | None = None
+    rules: Path | None = None
+    adopt: tuple[str, ...] = ()
+    offers: OfferPolicy = Field(default_factory=OfferPolicy)
+
+
+class NightSection(_Section):
+    """How a night runs: language of the sentences, buckets of accounts, threads (none changes a number)."""
+
+    language: str = "es"
+    buckets: int = Field(default=1, ge=1)
+    threads: int = Field(default=1, ge=1)
+
+
+class RateRow(_Section):
+    """From a date on, one unit of `currency` is worth `factor` units of the reporting currency."""
+
+    currency: str
+    from_: date | datetime = Field(alias="from")
+    factor: float = Field(gt=0.0)
+
+
+class RatesSection(_Section):
+    """Dated exchange rates; needed as soon as a portfolio holds several currencies."""
+
+    reporting: str
+    rows: tuple[RateRow, ...] = ()
+
+
+class TrackingSection(_Section):
+    """MLflow: where runs and registered bundles are kept."""
+
+    uri: str = "sqlite:///mlflow.db"
+    experiment: str = "recobro-score"
+    name: str = "recobro-score"
+
+
+class RunConfig(_Section):
+    """A validated run file. Relative paths in it start at the folder the file lies in."""
+
+    portfolio: PortfolioSection
+    training: TrainingSection | None = None
+    target: TargetSection = Field(default_factory=TargetSection)
+    bundle: BundleSection = Field(default_factory=BundleSection)
+    output: OutputSection = Field(default_factory=OutputSection)
+    policy: PolicySection = Field(default_factory=PolicySection)
+    night: NightSection = Field(default_factory=NightSection)
+    capacities: dict[str, int] = Field(default_factory=dict)
+    rates: RatesSection | None = None
+    tracking: TrackingSection | None = None
+
+    @classmethod
+    def read(cls, path: str | Path) -> RunConfig:
+        """Read and validate a run file.
+
+        Raises
+        ------
+        ConfigError
+            If it is missing, no TOML, or wrong; one error lists everything wrong in it.
+        """
+        path = Path(path)
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            msg = f"the run file {path} cannot be read: {error}"
+            raise ConfigError(msg) from error
+        return _validated(cls, content, path.name)._below(path.resolve().parent)
+
+    def rate_table(self) -> Rates | None:
+        """Return the dated rates, or None when the file has none."""
+        if self.rates is None:
+            return None
+        zone = self.portfolio.time_zone
+        rows = [(row.currency, parse_instant(row.from_, zone), row.factor) for row in self.rates.rows]
+        return Rates(self.rates.reporting, rows)
+
+    def _below(self, folder: Path) -> RunConfig:
+        """Return the configuration with every relative path below the run file's folder."""
+        reference = self.bundle.reference
+        if not reference.startswith("models:"):
+            reference = str(folder / reference)
+        update: dict[str, Any] = {
+            "portfolio": _placed(self.portfolio, folder, "folder"),
+            "bundle": self.bundle.model_copy(update={"reference": reference}),
+            "output": _placed(self.output, folder, "folder"),
+            "policy": _placed(self.policy, folder, "catalogue", "rules"),
+        }
+        if self.training is not None:
+            update["training"] = _placed(self.training, folder, "labels")
+        if self.tracking is not None:
+            update["tracking"] = self.tracking.model_copy(update={"uri": _sqlite_below(self.tracking.uri, folder)})
+        return self.model_copy(update=update)
+
+
+def _validated(model: type[_Model], content: dict[str, Any], name: str) -> _Model:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        problems = [
+            Problem(f"{'.'.join(str(part) for part in detail['loc']) or name}: {detail['msg']}")
+            for detail in error.errors()
+        ]
+        raise ConfigError(report(f"the run file {name} is wrong:", problems)) from error
+
+
+def _placed(section: _Model, folder: Path, *names: str) -> _Model:
+    paths = {name: getattr(section, name) for name in names}
+    return section.model_copy(update={name: folder / path for name, path in paths.items() if path is not None})
+
+
+def _sqlite_below(uri: str, folder: Path) -> str:
+    start = "sqlite:///"
+    if not uri.startswith(start) or uri.startswith(start + "/"):
+        return uri
+    return start + str(folder / uri.removeprefix(start))

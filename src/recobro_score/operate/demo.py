@@ -1,0 +1,146 @@
+"""The demo: a simulated portfolio, a training, a night, and what was decided, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from recobro_score.calendars import US_PER_DAY, as_datetime
+from recobro_score.operate.batch import Night, TrainingJob, run_night, run_training
+from recobro_score.operate.config import RunConfig
+from recobro_score.simulate.portfolio import Simulation, simulate_portfolio
+
+Progress = Callable[[str, float], None]
+
+TIME_ZONE = "America/Bogota"
+SNAPSHOTS = 9
+RUN_FILE = "run.toml"
+
+_RUN_TOML = """\
+# Written by `recobro-score demo`. Try: recobro-score nightly {name} --as-of {as_of}
+
+[portfolio]
+folder = "portfolio"
+time_zone = "{time_zone}"
+declared = ["holds", "facts", "contacts"]  # a night stops if one of these is missing
+
+[target]
+share = 0.5        # pays at least half of what is due ...
+horizon_days = 30  # ... within 30 days
+
+[training]
+first = {first}
+last = {last}
+every_days = 30
+
+[bundle]
+reference = "bundle"
+
+[output]
+folder = "out"
+
+[night]
+language = "{language}"
+
+[capacities]
+call = {agents}
+call_bot = {bots}
+
+[rates]
+reporting = "USD"
+rows = [
+  {{ currency = "COP", from = 2020-01-01, factor = 0.00025 }},
+  {{ currency = "CLP", from = 2020-01-01, factor = 0.00105 }},
+]
+{tracking}"""
+
+_TRACKING = """
+[tracking]
+uri = "sqlite:///mlflow.db"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A finished demo.
+
+    Attributes
+    ----------
+    folder : Path
+        Holds ``portfolio/``, ``run.toml``, ``bundle/`` and ``out/<as-of>/``.
+    job : TrainingJob
+        The training.
+    night : Night
+        The night.
+    """
+
+    folder: Path
+    job: TrainingJob
+    night: Night
+
+    def summary(self) -> str:
+        """Return what was learned and decided, and where the files lie."""
+        places = [self.folder / "portfolio", self.folder / RUN_FILE, self.job.folder, self.night.folder]
+        parts = [
+            self.job.summary(),
+            self.night.summary(),
+            "Look at:\n" + "\n".join(f"  {place}" for place in places),
+        ]
+        return "\n\n".join(parts)
+
+
+def run_demo(
+    out: str | Path,
+    *,
+    accounts: int = 5_000,
+    seed: int = 7,
+    language: str = "es",
+    tracking: bool = False,
+    progress: Progress | None = None,
+) -> Demo:
+    """Simulate, train and decide in a folder.
+
+    Parameters
+    ----------
+    out : str or Path
+        Folder to write to; an earlier demo in it is replaced.
+    accounts, seed : int
+        Size and seed of the simulation.
+    language : str
+        Language of the sentences.
+    tracking : bool
+        Whether to record the training in an MLflow database in the folder.
+    progress : callable, optional
+        Called with a step's name and the share done.
+    """
+    out = Path(out)
+    tell = progress or (lambda step, done: None)  # noqa: ARG005 - the shape of Progress
+    tell("simulating the portfolio", 0.0)
+    simulation = simulate_portfolio(accounts, seed=seed)
+    simulation.write(out / "portfolio")
+    tell("simulating the portfolio", 1.0)
+    as_of = as_datetime(simulation.as_of, TIME_ZONE).date().isoformat()
+    (out / RUN_FILE).write_text(
+        _run_toml(simulation, accounts, language=language, tracking=tracking), encoding="utf-8"
+    )
+    config = RunConfig.read(out / RUN_FILE)
+    job = run_training(config, progress=progress)
+    return Demo(out, job, run_night(config, as_of, progress=progress))
+
+
+def _run_toml(simulation: Simulation, accounts: int, *, language: str, tracking: bool) -> str:
+    period = 30 * US_PER_DAY
+    last = simulation.as_of - period
+    first = last - (SNAPSHOTS - 1) * period
+    return _RUN_TOML.format(
+        name=RUN_FILE,
+        as_of=as_datetime(simulation.as_of, TIME_ZONE).date(),
+        first=as_datetime(first, TIME_ZONE).date(),
+        last=as_datetime(last, TIME_ZONE).date(),
+        time_zone=TIME_ZONE,
+        language=language,
+        agents=max(10, accounts // 25),
+        bots=max(20, accounts // 10),
+        tracking=_TRACKING if tracking else "",
+    )

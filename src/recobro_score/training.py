@@ -1,0 +1,261 @@
+"""From a portfolio to a bundle: snapshots, labels, models, effects, and the report on them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recobro_score.bundle import Bundle
+from recobro_score.calendars import format_instant
+from recobro_score.data.portfolio import Portfolio
+from recobro_score.data.state import account_state
+from recobro_score.errors import NotEnoughData
+from recobro_score.evaluation.result import Evaluation
+from recobro_score.features.feature_set import FeatureSet
+from recobro_score.features.given import given_labels
+from recobro_score.features.labels import Labels, payment_labels
+from recobro_score.features.matrix import FeatureMatrix
+from recobro_score.features.pipeline import compute
+from recobro_score.models.booster import BoosterOptions
+from recobro_score.models.contact import ContactRates
+from recobro_score.models.decision_log import DecisionLog, decision_log
+from recobro_score.models.effect import EffectTable
+from recobro_score.models.payment import PaymentModel, PaymentTarget
+from recobro_score.models.scores import ThinFile
+from recobro_score.policy.policy import Policy
+from recobro_score.timeline import Split, Timeline, holdout
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share of it that is done, 0 to 1."""
+
+PROFILE_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+THIN_FILE = ThinFile(age="account_age", younger_than=60.0, counts=("payments_count_365d", "rpc_365d"))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """What to learn and from what.
+
+    Attributes
+    ----------
+    target : PaymentTarget
+        Share of the exposure and horizon that count as paying.
+    observed_until : int, optional
+        Instant up to which the tables are complete (µs UTC); the latest known clock in them if absent.
+    booster : BoosterOptions
+        Trees, seed, threads.
+    features : FeatureSet, optional
+        The standard set if absent.
+    labels : frame, optional
+        Given labels instead of computed ones, see `recobro_score.features.labels.given_labels`.
+    """
+
+    target: PaymentTarget = field(default_factory=lambda: PaymentTarget(share=0.5, horizon_days=30))
+    observed_until: int | None = None
+    booster: BoosterOptions = field(default_factory=BoosterOptions)
+    features: FeatureSet | None = None
+    labels: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A trained bundle and how well it does on rows it never saw.
+
+    Attributes
+    ----------
+    bundle : Bundle
+        The trained system.
+    evaluation : Evaluation or None
+        Held-out metrics per bucket beside the logistic baseline.
+    labels : Labels
+        The label of every (account, as-of) pair, unknown ones with their reason.
+    """
+
+    bundle: Bundle
+    evaluation: Evaluation | None
+    labels: Labels
+
+    def summary(self) -> str:
+        """Return the metrics, the mode of the effects and every warning as text."""
+        card = self.bundle.card
+        lines = [f"bundle {self.bundle.bundle_id}: {card['accounts']:,} accounts, {card['rows']:,} labelled rows"]
+        lines.append(f"calibration: {card['calibration']}; effects: {card['effects']}")
+        if self.evaluation is not None:
+            lines.append(self.evaluation.summary())
+        told = self.evaluation.warnings if self.evaluation is not None else ()
+        return "\n".join([*lines, *(f"! {warning}" for warning in card["warnings"] if warning not in told)])
+
+    def _repr_html_(self) -> str:
+        table = "" if self.evaluation is None else self.evaluation._repr_html_()  # noqa: SLF001 - its own repr
+        return f"<pre>{self.summary()}</pre>{table}"
+
+
+def train(
+    portfolio: Portfolio,
+    timeline: Timeline,
+    *,
+    options: TrainingOptions | None = None,
+    policy: Policy | None = None,
+    progress: Progress | None = None,
+) -> Training:
+    """Train everything a night needs.
+
+    Parameters
+    ----------
+    portfolio : Portfolio
+        The book of debts with its history.
+    timeline : Timeline
+        Snapshots to learn from. With three or more that leave room for the horizon between them, the last
+        matured one tests and the one before calibrates; with fewer, calibration is out of fold by debtor,
+        and the report says so.
+    options : TrainingOptions, optional
+        Target, booster, features.
+    policy : Policy, optional
+        Actions, contact rules and offers; the library's defaults if absent.
+    progress : callable, optional
+        Called with a step's name and the share done.
+
+    Raises
+    ------
+    NotEnoughData
+        If too few labels are known, or all of one kind, saying how many.
+    """
+    options = options or TrainingOptions()
+    policy = policy or Policy.load()
+    tell = progress or _silent
+    store, as_ofs = portfolio.store, np.array(timeline.as_ofs, dtype=np.int64)
+    until = options.observed_until or max(portfolio.newest.values(), default=0) + 1
+    tell("features", 0.0)
+    schema = (options.features or FeatureSet.standard()).schema(store)
+    matrix = compute(schema, store, as_ofs, threads=options.booster.threads)
+    tell("labels", 0.3)
+    labels = _labels(portfolio, as_ofs, options, until)
+    bucket = account_state(store, as_ofs).bucket
+    tell("payment model", 0.4)
+    payment = PaymentModel.fit(
+        matrix,
+        labels,
+        target=options.target,
+        bucket=bucket,
+        split=_split(labels, timeline, options.target),
+        groups=store.debtor_ids.take(store.account_debtor[matrix.account]),
+        options=options.booster,
+        thin_file=THIN_FILE,
+    )
+    tell("contact rates and effects", 0.9)
+    log = decision_log(
+        store,
+        action_ids=policy.catalogue.ids,
+        share=options.target.share,
+        horizon_days=options.target.horizon_days,
+        observed_until=until,
+    )
+    effects = EffectTable.fit(log, policy.catalogue.prior_effects(), action_ids=policy.catalogue.ids)
+    contact = ContactRates.fit(store, until)
+    card = _card(portfolio, timeline, payment, effects, contact) | {"log": _log_facts(log)}
+    card["profile"] = _profile(matrix, payment)
+    tell("trained", 1.0)
+    return Training(Bundle(schema, payment, contact, effects, policy, card), payment.validation, labels)
+
+
+def _silent(step: str, done: float) -> None:
+    """Report nothing."""
+
+
+def _labels(portfolio: Portfolio, as_ofs: NDArray[np.int64], options: TrainingOptions, until: int) -> Labels:
+    if options.labels is not None:
+        return given_labels(options.labels, portfolio.store, as_ofs)
+    target = options.target
+    return payment_labels(
+        portfolio.store,
+        as_ofs,
+        share=target.share,
+        horizon_days=target.horizon_days,
+        observed_until=until,
+    )
+
+
+def _split(labels: Labels, timeline: Timeline, target: PaymentTarget) -> Split | None:
+    """Return the temporal split of the snapshots that have matured labels, or None if they are too few."""
+    known = set(np.unique(labels.as_of[np.isfinite(labels.value)]).tolist())
+    matured = tuple(as_of for as_of in timeline.as_ofs if as_of in known)
+    if not matured:
+        msg = f"none of the {len(timeline)} snapshots has a known label: {labels.counts().to_dict('records')}"
+        raise NotEnoughData(msg)
+    try:
+        return holdout(Timeline(matured, timeline.time_zone), target.horizon_days)
+    except NotEnoughData:
+        logger.info("%d matured snapshots: calibration out of fold by debtor", len(matured))
+        return None
+
+
+def _card(
+    portfolio: Portfolio, timeline: Timeline, payment: PaymentModel, effects: EffectTable, contact: ContactRates
+) -> dict[str, Any]:
+    zone = timeline.time_zone
+    facts = payment.facts
+    metrics = {} if payment.validation is None else _metrics(payment.validation)
+    warnings = [*facts.warnings, *(() if payment.validation is None else payment.validation.warnings)]
+    if not contact.has_log:
+        warnings.append("no contact log: contact rates are assumptions")
+    if effects.mode == "prior":
+        warnings.append(f"effects come from the catalogue's priors ({effects.reason}), not from this portfolio")
+    return {
+        "accounts": portfolio.n_accounts,
+        "rows": facts.rows,
+        "payers": facts.events,
+        "unknown_labels": facts.unknown,
+        "target": payment.target.model_dump(),
+        "snapshots": {
+            part: [format_instant(as_of, zone) for as_of in getattr(facts, part)]
+            for part in ("train", "calibration", "test")
+        },
+        "calibration": payment.event.calibration_kind,
+        "effects": effects.mode,
+        "metrics": metrics,
+        "warnings": list(dict.fromkeys(warnings)),
+        "counts": {name: [count.read, count.used, count.quarantined] for name, count in portfolio.counts.items()},
+    }
+
+
+def _metrics(evaluation: Evaluation) -> dict[str, dict[str, float | int | str | None]]:
+    frame = evaluation.frame().set_index("group")
+    return {
+        str(group): {str(name): _plain(value) for name, value in row.items()} for group, row in frame.iterrows()
+    }
+
+
+def _plain(value: Any) -> float | int | str | None:  # noqa: ANN401 - a cell of a frame
+    if isinstance(value, str):
+        return value
+    number = float(value)
+    return None if not np.isfinite(number) else number
+
+
+def _log_facts(log: DecisionLog) -> dict[str, Any]:
+    return {"decisions": len(log.account), "left_out": dict(log.left_out)}
+
+
+def _profile(matrix: FeatureMatrix, payment: PaymentModel) -> Mapping[str, Any]:
+    """Return quantiles and missing shares of the features, and quantiles of the score, for monitoring."""
+    latest = matrix.take(matrix.as_of == matrix.as_of.max())
+    margin = payment.event.booster.margin(latest.values)
+    features = {
+        name: {"missing": float(np.isnan(values).mean()), "quantiles": _quantiles(values)}
+        for name, values in zip(matrix.schema.names, latest.values.T, strict=True)
+    }
+    return {"levels": list(PROFILE_QUANTILES), "margin": _quantiles(margin), "features": features}
+
+
+def _quantiles(values: NDArray[np.float64]) -> list[float | None]:
+    known = values[np.isfinite(values)]
+    if len(known) == 0:
+        return [None] * len(PROFILE_QUANTILES)
+    return [float(value) for value in np.quantile(known, PROFILE_QUANTILES)]

@@ -1,0 +1,94 @@
+"""The compiled scan agrees with plain loops on every aggregate, filter, window and status."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recobro_score.features import FeatureSet, PromiseRule, compute
+from recobro_score.features.readable import EVENT_TABLES
+from recobro_score.features.schema import FeatureSchema
+from tests.features.every_recipe import EVERY
+from tests.features.oracle import MONEY, Oracle
+from tests.features.stores import AS_OF, EARLIER, event_rows, store_of
+
+DEBTOR_OF = [1, 0, 1]
+DIGITS = [2, 0, 3]
+EXACT = {"count", "distinct", "sum", "min", "max", "last", "first"}
+
+
+def schema_of(features, store):
+    """The schema of a store whose tables had all been seen at training."""
+    learned = features.schema(store)
+    return FeatureSchema(learned.recipes, learned.promises, tuple(EVENT_TABLES), learned.vocabularies)
+
+
+def assert_agrees(matrix, oracle, names):
+    frame = matrix.frame()
+    for row, (account, as_of) in enumerate(zip(matrix.account, matrix.as_of, strict=True)):
+        for name in names:
+            found, expected = frame[name][row], oracle.value(name, int(account), int(as_of))
+            recipe = oracle.recipes[name]
+            where = f"{name} of account {account}: {found!r}, expected {expected!r}"
+            if isinstance(expected, str) or found is None:
+                assert found == expected or (found is None and math.isnan(expected)), where
+            elif recipe.aggregate in EXACT or (recipe.aggregate == "mean" and recipe.value in MONEY):
+                assert found == expected or math.isnan(found) and math.isnan(expected), where
+            else:
+                assert found == pytest.approx(expected, rel=1e-9, abs=1e-9, nan_ok=True), where
+
+
+@given(tables=event_rows(3, 2))
+def test_every_recipe_agrees_with_plain_loops(tables):
+    store = store_of(tables, n_accounts=3, debtor_of=DEBTOR_OF, digits=DIGITS)
+    matrix = compute(schema_of(EVERY, store), store, [EARLIER, AS_OF])
+    oracle = Oracle(tables, EVERY.recipes, debtor_of=DEBTOR_OF, digits=DIGITS)
+    assert_agrees(matrix, oracle, EVERY.names)
+
+
+@settings(max_examples=25)
+@given(
+    tables=event_rows(2, 1),
+    zone=st.sampled_from(("Europe/Madrid", "America/Santiago", "Asia/Taipei")),
+    grace=st.sampled_from((0, 3, 30)),
+    tolerance=st.sampled_from(("1", "0.9", "0.125")),
+)
+def test_months_follow_the_portfolios_zone_and_promises_their_rule(tables, zone, grace, tolerance):
+    rule = PromiseRule(grace_days=grace, tolerance=float(tolerance))
+    features = FeatureSet(EVERY.recipes, rule)
+    store = store_of(tables, n_accounts=2, debtor_of=[0, 0], time_zone=zone)
+    oracle = Oracle(
+        tables, EVERY.recipes, debtor_of=[0, 0], digits=[2, 2], time_zone=zone, grace_days=grace, tolerance=tolerance
+    )
+    names = [r.name for r in EVERY.recipes if "month" in r.name or r.table == "promises"]
+    assert_agrees(compute(schema_of(features, store), store, [AS_OF]), oracle, names)
+
+
+@settings(max_examples=25)
+@given(tables=event_rows(3, 2))
+def test_the_standard_set_agrees_with_plain_loops(tables):
+    store = store_of(tables, n_accounts=3, debtor_of=DEBTOR_OF)
+    standard = FeatureSet.standard()
+    plain = {r.name for r in standard.recipes if r.table in EVENT_TABLES}
+    names = [r.name for r in standard.recipes if not r.hidden and plain.issuperset(r.of or (r.name,))]
+    oracle = Oracle(tables, standard.recipes, debtor_of=DEBTOR_OF, digits=[2, 2, 2])
+    assert_agrees(compute(schema_of(standard, store), store, [EARLIER, AS_OF]), oracle, names)
+    assert len(names) > 55
+
+
+def test_the_oracle_meets_every_aggregate():
+    from recobro_score.features.recipes import AGGREGATES
+
+    assert {recipe.aggregate for recipe in EVERY.recipes} >= set(AGGREGATES) - {"state", "static"}
+
+
+def test_large_sums_of_money_are_exact():
+    huge = 2**52 + 1
+    rows = [{"at": AS_OF - 1 - i, "amount": huge if i == 0 else 1} for i in range(3)]
+    store = store_of({"payments": rows}, digits=[0])
+    matrix = compute(FeatureSet.standard().schema(store), store, np.array([AS_OF]))
+    assert matrix.column("paid_7d")[0] == float(huge + 2)
