@@ -14,32 +14,79 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from recobro_score.bundle import Bundle
+    from recobro_score.data.options import PortfolioOptions
     from recobro_score.data.portfolio import Portfolio
     from recobro_score.data.sources import read_portfolio
+    from recobro_score.engine import Outputs, RunOptions, run
     from recobro_score.errors import RecobroError
+    from recobro_score.evaluation.plots import plot_lift, plot_reliability
+    from recobro_score.explain.plots import plot_waterfall
     from recobro_score.features.feature_set import FeatureSet
-    from recobro_score.models.payment import PaymentModel
+    from recobro_score.models.booster import BoosterOptions
+    from recobro_score.models.payment import PaymentModel, PaymentTarget
+    from recobro_score.money import Rates
+    from recobro_score.policy.policy import Policy
+    from recobro_score.serving import Scorer, ScoreRequest
+    from recobro_score.simulate.portfolio import simulate_portfolio
+    from recobro_score.simulate.scenario import Scenario
     from recobro_score.timeline import Timeline
+    from recobro_score.training import Training, TrainingOptions, train
 
 _HOMES = {
+    "BoosterOptions": "recobro_score.models.booster",
     "Bundle": "recobro_score.bundle",
     "FeatureSet": "recobro_score.features.feature_set",
+    "Outputs": "recobro_score.engine",
     "PaymentModel": "recobro_score.models.payment",
+    "PaymentTarget": "recobro_score.models.payment",
+    "Policy": "recobro_score.policy.policy",
     "Portfolio": "recobro_score.data.portfolio",
+    "PortfolioOptions": "recobro_score.data.options",
+    "Rates": "recobro_score.money",
     "RecobroError": "recobro_score.errors",
+    "RunOptions": "recobro_score.engine",
+    "Scenario": "recobro_score.simulate.scenario",
+    "ScoreRequest": "recobro_score.serving",
+    "Scorer": "recobro_score.serving",
     "Timeline": "recobro_score.timeline",
+    "Training": "recobro_score.training",
+    "TrainingOptions": "recobro_score.training",
+    "plot_lift": "recobro_score.evaluation.plots",
+    "plot_reliability": "recobro_score.evaluation.plots",
+    "plot_waterfall": "recobro_score.explain.plots",
     "read_portfolio": "recobro_score.data.sources",
+    "run": "recobro_score.engine",
+    "simulate_portfolio": "recobro_score.simulate.portfolio",
+    "train": "recobro_score.training",
 }
 
 __all__ = [
+    "BoosterOptions",
     "Bundle",
     "FeatureSet",
+    "Outputs",
     "PaymentModel",
+    "PaymentTarget",
+    "Policy",
     "Portfolio",
+    "PortfolioOptions",
+    "Rates",
     "RecobroError",
+    "RunOptions",
+    "Scenario",
+    "ScoreRequest",
+    "Scorer",
     "Timeline",
+    "Training",
+    "TrainingOptions",
     "__version__",
+    "plot_lift",
+    "plot_reliability",
+    "plot_waterfall",
     "read_portfolio",
+    "run",
+    "simulate_portfolio",
+    "train",
 ]
 
 __version__ = version("recobro-score")

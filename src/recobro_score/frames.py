@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals.stable.v1 as nw
+import pandas as pd
 import pyarrow as pa
 
 from recobro_score.errors import ContractError
@@ -34,6 +35,8 @@ def to_arrow(frame: Any, *, name: str = "table") -> pa.Table:  # noqa: ANN401 - 
         if isinstance(frame, Sequence) and not isinstance(frame, str | bytes):
             names = dict.fromkeys(name for row in frame for name in row)
             return pa.table({name: pa.array([row.get(name) for row in frame]) for name in names})
+        if isinstance(frame, pd.DataFrame):
+            return _from_pandas(frame)
         native = nw.from_native(frame)
         if isinstance(native, nw.LazyFrame):
             native = native.collect()
@@ -44,3 +47,13 @@ def to_arrow(frame: Any, *, name: str = "table") -> pa.Table:  # noqa: ANN401 - 
             "expected a pandas, polars or pyarrow frame, a mapping of columns or a list of records"
         )
         raise ContractError(msg) from error
+
+
+def _from_pandas(frame: pd.DataFrame) -> pa.Table:
+    """Hand aware times over as Arrow's own; pandas deprecates the way Arrow reads them."""
+    aware = {
+        name: pd.ArrowDtype(pa.timestamp(dtype.unit, "UTC"))
+        for name, dtype in frame.dtypes.items()
+        if isinstance(dtype, pd.DatetimeTZDtype)
+    }
+    return pa.Table.from_pandas(frame.astype(aware), preserve_index=False)

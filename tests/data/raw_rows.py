@@ -31,8 +31,8 @@ _NO_AMOUNTS = ("inf", "-inf", "nan", "twelve", "1,5", "0x10", "1e400", "1_000")
 def cells(column: Column) -> list[Cell]:
     """Cells of a column, most of them good; the first is the simplest."""
     good, bad = _values(column)
-    often = [(value, GOOD) for value in good] * (1 + 12 // len(good))
-    return often + [(value, BAD) for value in bad] + [(value, EMPTY) for value in _NOTHING]
+    other = [(value, BAD) for value in bad] + [(value, EMPTY) for value in _NOTHING]
+    return [(value, GOOD) for value in good] * (12 * len(other) // len(good)) + other
 
 
 def _values(column: Column) -> tuple[tuple[str, ...], tuple[str, ...]]:

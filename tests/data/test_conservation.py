@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from recobro_score.data.contracts import CONTRACTS, EVENT_TABLES, SAFETY_TABLES
 from recobro_score.data.portfolio import Portfolio
@@ -26,6 +26,7 @@ def _unused(portfolio: Portfolio) -> dict[str, dict[int, dict[str, Any]]]:
     return found
 
 
+@settings(max_examples=30)
 @given(portfolios())
 def test_read_is_used_plus_quarantined_and_every_bad_row_is_listed_once(tables: Tables):
     portfolio = Portfolio.from_frames(frames(tables))
@@ -41,6 +42,7 @@ def test_read_is_used_plus_quarantined_and_every_bad_row_is_listed_once(tables: 
     assert sum(portfolio.quarantine.counts().values()) == len(portfolio.quarantine)
 
 
+@settings(max_examples=30)
 @given(portfolios())
 def test_rows_of_the_store_are_the_used_rows(tables: Tables):
     portfolio = Portfolio.from_frames(frames(tables))
@@ -62,6 +64,7 @@ def test_rows_of_the_store_are_the_used_rows(tables: Tables):
     assert store.tables["holds"].n_rows == held
 
 
+@settings(max_examples=30)
 @given(portfolios())
 def test_exactly_the_bad_rows_are_quarantined(tables: Tables):
     """A reader's verdict on each row agrees with the contracts, rows of repeated ids aside."""

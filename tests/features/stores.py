@@ -146,7 +146,9 @@ _later = st.one_of(st.just(NEVER), instants)
 
 
 def _rows(n_owners, **columns):
-    one = st.fixed_dictionaries({"owner": st.integers(0, n_owners - 1), "at": instants, "lag": _lags, **columns})
+    one = st.fixed_dictionaries(
+        {"owner": st.integers(0, n_owners - 1), "at": instants, "lag": _lags, **columns}
+    )
     return st.lists(one, max_size=12).map(
         lambda rows: [{**row, "known_at": row["at"] + row["lag"]} for row in rows]
     )
@@ -186,7 +188,10 @@ def event_rows(n_accounts, n_debtors):
                 cost=_amounts,
             ),
             "promises": _rows(
-                n_accounts, amount=st.one_of(_amounts, st.just(MISSING_MONEY)), due_at=_later, taken_by=_words("human")
+                n_accounts,
+                amount=st.one_of(_amounts, st.just(MISSING_MONEY)),
+                due_at=_later,
+                taken_by=_words("human"),
             ),
             "plans": _rows(
                 n_accounts,

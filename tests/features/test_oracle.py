@@ -62,7 +62,13 @@ def test_months_follow_the_portfolios_zone_and_promises_their_rule(tables, zone,
     features = FeatureSet(EVERY.recipes, rule)
     store = store_of(tables, n_accounts=2, debtor_of=[0, 0], time_zone=zone)
     oracle = Oracle(
-        tables, EVERY.recipes, debtor_of=[0, 0], digits=[2, 2], time_zone=zone, grace_days=grace, tolerance=tolerance
+        tables,
+        EVERY.recipes,
+        debtor_of=[0, 0],
+        digits=[2, 2],
+        time_zone=zone,
+        grace_days=grace,
+        tolerance=tolerance,
     )
     names = [r.name for r in EVERY.recipes if "month" in r.name or r.table == "promises"]
     assert_agrees(compute(schema_of(features, store), store, [AS_OF]), oracle, names)

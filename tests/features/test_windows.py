@@ -19,7 +19,11 @@ def feature(recipe_fields, tables, as_of=AS_OF, **store):
 
 
 def payments(*days, **fields):
-    return {"payments": [{"at": AS_OF + round(day * DAY), "amount": 1000 + i, **fields} for i, day in enumerate(days)]}
+    return {
+        "payments": [
+            {"at": AS_OF + round(day * DAY), "amount": 1000 + i, **fields} for i, day in enumerate(days)
+        ]
+    }
 
 
 COUNT = {"table": "payments", "aggregate": "count"}
@@ -133,7 +137,9 @@ def test_a_promise_is_judged_as_of_the_snapshot(paid_on, known_after, as_of_day,
     }
     as_of = AS_OF + round(as_of_day * DAY)
     found = {
-        word: feature({"table": "promises", "aggregate": "count", "where": (Where("status", (word,)),)}, tables, as_of)
+        word: feature(
+            {"table": "promises", "aggregate": "count", "where": (Where("status", (word,)),)}, tables, as_of
+        )
         for word in ("open", "kept", "broken")
     }
     assert found == {word: float(word == status) for word in found}
@@ -182,7 +188,8 @@ def test_month_ends_and_month_starts_fall_one_into_each_calendar_month(time_zone
     as_of = parse_instant("2005-10-01", time_zone)
     for day in ("01", "15", "28"):
         rows = [
-            {"at": parse_instant(f"2005-{month:02d}-{day}", time_zone), "amount": month} for month in range(4, 10)
+            {"at": parse_instant(f"2005-{month:02d}-{day}", time_zone), "amount": month}
+            for month in range(4, 10)
         ]
         store = store_of({"payments": rows}, time_zone=time_zone)
         matrix = compute(FeatureSet.standard().schema(store), store, [as_of])
@@ -197,7 +204,8 @@ def test_money_keeps_the_digits_of_its_currency():
 
 def test_more_filters_than_bits_are_split_over_several_passes():
     recipes = tuple(
-        Recipe(f"m{i}", "payments", "count", "payment_amounts", where=(Where("method", (f"w{i}",)),)) for i in range(150)
+        Recipe(f"m{i}", "payments", "count", "payment_amounts", where=(Where("method", (f"w{i}",)),))
+        for i in range(150)
     )
     rows = [{"at": AS_OF - 1 - i, "amount": 1, "method": f"w{i}"} for i in range(0, 150, 2)]
     store = store_of({"payments": rows})

@@ -14,6 +14,7 @@ from pathlib import Path
 import recobro_score
 
 SNAPSHOT = Path(__file__).with_name("public_api.txt")
+PYDANTIC = "model_config"  # on every pydantic class, no name of ours
 OPERATORS = {"__call__", "__len__", "__iter__", "__getitem__"}
 
 
@@ -31,20 +32,21 @@ def _parameters(function: object) -> str:
     return f"({', '.join(parts)})"
 
 
+def _is_public(name: str) -> bool:
+    return name in OPERATORS or not (name.startswith("_") or name == PYDANTIC)
+
+
 def _members(owner: type) -> list[str]:
     """Public members that this library defines on a class, its own bases included."""
-    names: dict[str, str] = {}
+    members: dict[str, str] = {}
     for base in reversed(owner.__mro__):
-        if not base.__module__.startswith(recobro_score.__name__):
+        if base.__module__.partition(".")[0] != recobro_score.__name__:
             continue
-        for name in inspect.get_annotations(base):
-            names.setdefault(name, "")
-        for name, value in base.__dict__.items():
-            if name.startswith("_") and name not in OPERATORS:
-                continue
+        members |= {name: members.get(name, "") for name in inspect.get_annotations(base)}
+        for name, value in vars(base).items():
             raw = value.__func__ if isinstance(value, classmethod | staticmethod) else value
-            names[name] = _parameters(raw) if inspect.isfunction(raw) else names.get(name, "")
-    return [f".{name}{tail}" for name, tail in sorted(names.items()) if not name.startswith("_") or tail]
+            members[name] = _parameters(raw) if inspect.isfunction(raw) else members.get(name, "")
+    return [f".{name}{tail}" for name, tail in sorted(members.items()) if _is_public(name)]
 
 
 def _described(place: str, value: object) -> list[str]:

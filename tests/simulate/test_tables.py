@@ -17,6 +17,7 @@ from recobro_score.simulate import PRESETS, Scenario, Simulation, simulate_portf
 from recobro_score.simulate.scenario import Contactability, Lateness
 
 _LATENT = {"willingness", "ability", "hidden", "quirk", "reach_offset", "wrong", "payday", "size"}
+_OF_ACCOUNTS = sorted(name for name, contract in CONTRACTS.items() if "account_id" in contract.names)
 
 
 @pytest.mark.parametrize("table", sorted(CONTRACTS))
@@ -46,7 +47,7 @@ def test_the_library_accepts_every_row(name: str) -> None:
         ("holds", "debtor_id", "debtors"),
         ("parties", "debtor_id", "debtors"),
         ("complaints", "debtor_id", "debtors"),
-        *((name, "account_id", "accounts") for name in sorted(CONTRACTS) if "account_id" in CONTRACTS[name].names),
+        *((name, "account_id", "accounts") for name in _OF_ACCOUNTS),
         ("instalments", "plan_id", "plans"),
         ("payments", "plan_id", "plans"),
         ("contacts", "decision_id", "decisions"),
@@ -89,7 +90,8 @@ def test_later_dates_are_later(simulated: Simulation) -> None:
 
 @pytest.mark.parametrize("table", sorted(CONTRACTS))
 def test_money_has_the_digits_of_its_currency(simulated: Simulation, table: str) -> None:
-    money = [name for name in CONTRACTS[table].of_kind("money") if name in simulated.tables[table].column_names]
+    columns = simulated.tables[table].column_names
+    money = [name for name in CONTRACTS[table].of_kind("money") if name in columns]
     if not money:
         return
     accounts = simulated.tables["accounts"].to_pandas().set_index("account_id")
@@ -110,7 +112,8 @@ def test_both_currencies_and_buckets_occur(simulated: Simulation) -> None:
 def test_exposure_and_lateness_are_those_the_library_computes() -> None:
     scenario = Scenario(lateness=Lateness(late_share=0.0))
     simulation = simulate_portfolio(2_000, seed=8, scenario=scenario)
-    store = Portfolio.from_frames(simulation.tables, options=PortfolioOptions(time_zone="America/Bogota")).store
+    options = PortfolioOptions(time_zone=scenario.span.time_zone)
+    store = Portfolio.from_frames(simulation.tables, options=options).store
     state = account_state(store, [simulation.as_of])
     truth = simulation.truth.to_pandas().query("action_id == 'no_action'").reset_index(drop=True)
     ours = truth["open"].to_numpy()

@@ -10,7 +10,7 @@ from recobro_score.errors import ConfigError
 from recobro_score.features.labels import payment_labels
 from recobro_score.simulate import Scenario, Simulation, simulate_portfolio
 from recobro_score.simulate.catalogue import ACTION_IDS
-from recobro_score.simulate.scenario import Offers, Span, Terms
+from recobro_score.simulate.scenario import Lateness, Offers, Span, Terms
 
 _DRAWS = 8
 
@@ -26,13 +26,21 @@ def _agrees(drawn: np.ndarray, expected: np.ndarray) -> bool:
     return bool(abs(difference.mean()) <= 4 * difference.std() / np.sqrt(len(difference)))
 
 
+@pytest.fixture(scope="module")
+def settlement() -> Simulation:
+    """Offers that settle at once, often accepted; much money taken back."""
+    lump = Offers(menu=(Terms(instalments=1, down_payment=0.7, discount=0.2),), uptake=0.5)
+    lateness = Lateness(reversals=0.3)
+    scenario = Scenario(offers=lump, lateness=lateness, span=Span(periods=6))
+    return simulate_portfolio(3_000, seed=2, scenario=scenario)
+
+
 @pytest.mark.parametrize("action", ACTION_IDS)
-@pytest.mark.parametrize("scenario", ["default", "settlement"])
-def test_the_closed_form_is_what_draws_give(matured: Simulation, action: str, scenario: str) -> None:
-    simulation = matured
-    if scenario == "settlement":
-        lump = Offers(menu=(Terms(instalments=1, down_payment=0.7, discount=0.2),), uptake=0.5)
-        simulation = simulate_portfolio(1_500, seed=2, scenario=Scenario(offers=lump, span=Span(periods=6)))
+@pytest.mark.parametrize("scenario", ["matured", "settlement"])
+def test_the_closed_form_is_what_draws_give(
+    request: pytest.FixtureRequest, action: str, scenario: str
+) -> None:
+    simulation: Simulation = request.getfixturevalue(scenario)
     truth = _truth(simulation, action)
     due = (truth["open"] & (truth["exposure"] > 0)).to_numpy()
     exposure = truth["exposure"].to_numpy()

@@ -165,7 +165,7 @@ def _numbers(array: pa.Array, how: Format) -> Parsed:
         missing = _nulls(text)
         if how.decimal == ",":
             text = _with_decimal_point(text)
-        numbers = pd.to_numeric(pd.Series(text.to_numpy(zero_copy_only=False)), errors="coerce")
+        numbers = pd.to_numeric(text.to_numpy(zero_copy_only=False), errors="coerce")
         values = np.array(numbers, dtype=np.float64)
         bad = ~missing & ~np.isfinite(values)
     elif pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -249,9 +249,9 @@ def _text_times(
     for rows, utc in ((np.flatnonzero(aware), True), (np.flatnonzero(naive), False)):
         if len(rows) == 0:
             continue
-        times = pd.to_datetime(pd.Series(cells[rows]), format=pattern, errors="coerce", utc=utc)
-        fine = times.notna().to_numpy()
-        clock = times.dt.tz_localize(None) if utc else times
+        times = pd.DatetimeIndex(pd.to_datetime(cells[rows], format=pattern, errors="coerce", utc=utc))
+        fine = times.notna()
+        clock = times.tz_localize(None) if utc else times
         micros = clock.to_numpy(dtype="M8[us]").view(np.int64)[fine]
         us[rows[fine]] = micros if utc else wall_to_utc(micros, how.time_zone)
         read[rows[fine]] = True

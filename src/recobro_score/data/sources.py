@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from recobro_score.data.portfolio import Portfolio
 from recobro_score.errors import ContractError, Problem, hint, report
 
 SUFFIXES = (".parquet", ".csv")
+DELIMITERS = (",", ";", "\t", "|")
 
 
 def read_portfolio(folder: str | Path, *, options: PortfolioOptions | None = None) -> Portfolio:
@@ -69,7 +71,16 @@ def table_files(folder: str | Path) -> dict[str, Path]:
 
 def read_tables(folder: str | Path) -> dict[str, pa.Table]:
     """Return the tables found in a folder as Arrow tables, unchecked."""
-    return {table: _read(path) for table, path in table_files(folder).items()}
+    tables: dict[str, pa.Table] = {}
+    problems: list[Problem] = []
+    for table, path in table_files(folder).items():
+        try:
+            tables[table] = _read(path)
+        except ContractError as error:
+            problems.append(Problem(str(error)))
+    if problems:
+        raise ContractError(report(f"the portfolio folder {folder} cannot be read:", problems))
+    return tables
 
 
 def _read(path: Path) -> pa.Table:
@@ -85,13 +96,30 @@ def _read(path: Path) -> pa.Table:
 
 
 def _read_csv(path: Path) -> pa.Table:
-    """Read a CSV as text, its delimiter (comma, semicolon, tab) found by DuckDB."""
+    """Read a CSV as text. Nothing but the delimiter is guessed: guesses lose rows without a word."""
     import duckdb
 
     try:
+        names, delimiter = _header(path)
         with duckdb.connect() as connection:
-            relation = connection.read_csv(str(path), all_varchar=True, header=True)
-            return relation.to_arrow_table()
-    except duckdb.Error as error:
-        msg = f"{path.name}: not a readable CSV file ({error})"
+            relation = connection.read_csv(
+                str(path),
+                auto_detect=False,
+                header=True,
+                columns={f"column_{position}": "VARCHAR" for position in range(len(names))},
+                delimiter=delimiter,
+                quotechar='"',
+                escapechar='"',
+            )
+            return relation.to_arrow_table().rename_columns(names)
+    except (duckdb.Error, UnicodeError, csv.Error) as error:
+        msg = f"{path.name}: not a readable CSV file in UTF-8 ({error})"
         raise ContractError(msg) from error
+
+
+def _header(path: Path) -> tuple[list[str], str]:
+    """Return the column names of a CSV and its delimiter: the one its first line holds most often."""
+    with path.open(encoding="utf-8-sig") as stream:
+        line = stream.readline()
+    delimiter = max(DELIMITERS, key=line.count)
+    return next(csv.reader([line], delimiter=delimiter), []), delimiter

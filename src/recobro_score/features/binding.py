@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +12,12 @@ from numpy.typing import NDArray
 from recobro_score.calendars import US_PER_DAY
 from recobro_score.data.events import EventStore, EventTable
 from recobro_score.features import judge, kernel
-from recobro_score.features.program import Filter, Program
-from recobro_score.features.readable import EVENT_TABLES, MONEY, STATUS, UNJUDGED
+from recobro_score.features.program import EVERY_FILTER, Filter, Program
+from recobro_score.features.readable import EVENT_TABLES, MONEY, STATUS
 from recobro_score.features.recipes import Between, PromiseRule, Where
-from recobro_score.money import to_major
+from recobro_score.money import MISSING_MONEY, to_major
 
-_ALL = np.uint64(np.iinfo(np.uint64).max)
+_NOTHING = kernel.read_only(np.empty(0), np.int64)
 
 Judge = Callable[[int, int, NDArray[np.uint8]], None]
 """Fills the codes of the accounts ``first … last − 1``."""
@@ -31,7 +30,6 @@ class Scan:
     program: Program
     rows: kernel.Rows
     moments: kernel.Moments
-    allows: NDArray[np.uint64]
     judge: Judge | None
 
     def run(self, scale: NDArray[np.float64], first: int, last: int, out: NDArray[np.float64]) -> None:
@@ -41,14 +39,14 @@ class Scan:
 
     def _statuses(self, first: int, last: int) -> kernel.Statuses:
         if self.judge is None:
-            return kernel.Statuses(np.empty(0, np.uint8), self.allows.view(np.int64), self.allows)
+            return kernel.Statuses(np.empty(0, np.uint8), _NOTHING, self.program.allows)
         owner = self.rows.owner[first:last]
         lengths = (self.rows.offsets[owner + 1] - self.rows.offsets[owner]) * len(self.moments.as_of)
         start = np.zeros(len(lengths) + 1, np.int64)
         np.cumsum(lengths, out=start[1:])
         code = np.empty(max(int(start[-1]), 1), np.uint8)
         self.judge(first, last, code)
-        return kernel.Statuses(code, kernel.read_only(start, np.int64), self.allows)
+        return kernel.Statuses(code, kernel.read_only(start, np.int64), self.program.allows)
 
 
 def bind(
@@ -80,26 +78,35 @@ def bind(
         kernel.read_only(table.at, np.int64),
         kernel.read_only(table.known_at, np.int64),
         kernel.read_only(_mask(program.filters, table, store), np.uint64),
-        _stacked(table, program.wholes, np.int64),
-        _stacked(table, program.reals, np.float64),
+        _wholes(table, program.wholes),
+        _reals(table, program.reals),
         words,
     )
     moments = program.moments(as_ofs, known_before, store.time_zone)
     judged = _judge(program, store, rows, moments.as_of, promises) if program.judged else None
-    return Scan(program, rows, moments, kernel.read_only(_allows(program), np.uint64), judged)
+    return Scan(program, rows, moments, judged)
 
 
-def _stacked(table: EventTable, columns: tuple[str, ...], dtype: type[np.generic]) -> NDArray[Any]:
-    if len(columns) == 1:
-        return kernel.read_only(table.columns[columns[0]][None, :], dtype)
-    stacked = np.empty((len(columns), table.n_rows), dtype)
+def _wholes(table: EventTable, columns: tuple[str, ...]) -> NDArray[np.int64]:
+    """Return money and category columns as rows of one array; a missing word is missing like money."""
+    stacked = np.empty((len(columns), table.n_rows), np.int64)
+    for place, column in enumerate(columns):
+        values = table.columns[column].astype(np.int64)
+        if column in table.vocabularies:
+            values[values < 0] = MISSING_MONEY
+        stacked[place] = values
+    return kernel.read_only(stacked, np.int64)
+
+
+def _reals(table: EventTable, columns: tuple[str, ...]) -> NDArray[np.float64]:
+    stacked = np.empty((len(columns), table.n_rows), np.float64)
     for place, column in enumerate(columns):
         stacked[place] = table.columns[column]
-    return kernel.read_only(stacked, dtype)
+    return kernel.read_only(stacked, np.float64)
 
 
 def _mask(filters: tuple[Filter, ...], table: EventTable, store: EventStore) -> NDArray[np.uint64]:
-    mask = np.full(table.n_rows, _ALL)
+    mask = np.full(table.n_rows, EVERY_FILTER)
     for column in sorted({c.column for f in filters for c in f if isinstance(c, Where)} - {STATUS}):
         bits = _bits_of_words(filters, column, table.vocabularies[column])
         mask &= bits[table.columns[column]]
@@ -115,7 +122,7 @@ def _bits_of_words(
     filters: tuple[Filter, ...], column: str, vocabulary: tuple[str, ...]
 ) -> NDArray[np.uint64]:
     """Return, per word of a column (the last one: missing), the filters that let it pass."""
-    bits = np.full(len(vocabulary) + 1, _ALL)
+    bits = np.full(len(vocabulary) + 1, EVERY_FILTER)
     for bit, filter_ in enumerate(filters):
         for condition in filter_:
             if isinstance(condition, Where) and condition.column == column:
@@ -131,18 +138,6 @@ def _lies_between(condition: Between, table: EventTable, store: EventStore) -> N
     return (values >= condition.low) & (values < condition.high)
 
 
-def _allows(program: Program) -> NDArray[np.uint64]:
-    """Return, per status code, the filters that let it pass."""
-    allows = np.full(UNJUDGED + 1, _ALL)
-    for bit, filter_ in enumerate(program.filters):
-        for condition in filter_:
-            if isinstance(condition, Where) and condition.column == STATUS:
-                codes = [code for word in condition.values for code in program.table.statuses[word]]
-                refused = np.setdiff1d(np.arange(UNJUDGED + 1), codes)
-                allows[refused] &= ~np.uint64(1 << bit)
-    return allows
-
-
 def _judge(
     program: Program,
     store: EventStore,
@@ -152,7 +147,7 @@ def _judge(
 ) -> Judge:
     table = store.tables[program.table.name]
     if program.table.dates:
-        dates = _stacked(table, program.table.dates, np.int64)
+        dates = _wholes(table, program.table.dates)
         by_dates = judge.judge_dates()
         return lambda first, last, code: by_dates(rows.offsets, rows.owner, dates, as_ofs, first, last, code)
     payments = _payments(store.tables["payments"])

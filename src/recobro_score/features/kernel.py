@@ -1,9 +1,9 @@
-"""The compiled scan: one pass backwards over an account's rows fills every window of every recipe.
+"""The compiled scan: one pass over an account's rows, then each window of each recipe from what it left.
 
-For each (account, as-of) a binary search finds the newest row that any window can reach; from there the scan
-walks back to the oldest, tests the known clock of each row and the filter bits of each slot, and adds the row
-to every window it lies in. Money stays an integer until one division at the end, so sums are exact in any
-order; everything else follows the order of the rows, so the same account gives the same bits in any batch.
+For each (account, as-of) the rows that any window can reach are found by binary search; one pass notes
+which filters each row passes, the known clock and the judged status included. Each slot then adds up the rows
+of its window. Money stays an integer until one division at the end, so sums are exact in any order; everything else
+follows the order of the rows, so the same account gives the same bits in any batch.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ SINCE_LAST, SINCE_FIRST, UNTIL_FIRST, GAP_MEAN, GAP_STD = range(9, 14)
 NO_VALUE, WHOLE, REAL, WORD = range(4)
 """Where a slot finds its value: nowhere, money (int64), number (float64), category code (int64)."""
 
-OP, SOURCE, COLUMN, NEXT, DEST = range(5)
-"""Columns of `Slots.code`: operation, kind and place of the value, next filter's slot, output column."""
+OP, SOURCE, COLUMN, WINDOW, DEST = range(5)
+"""Columns of `Slots.code`: operation, kind and place of the value, window, output column."""
 
 ALWAYS = int(np.iinfo(np.int64).max)
 """An edge beyond every instant; its negative lies before every instant."""
@@ -63,7 +63,7 @@ class Statuses(NamedTuple):
 
 
 class Moments(NamedTuple):
-    """The as-ofs, what was known, and the edges of every slot's window: ``edges[j, slot] = (from, to)``."""
+    """As-ofs, what was known, and windows: ``edges[j, window] = (from, to)``, `reach` over them all."""
 
     as_of: NDArray[np.int64]
     known_before: NDArray[np.int64]
@@ -72,22 +72,10 @@ class Moments(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """What to compute: one slot per recipe, ordered by filter."""
+    """What to compute: one slot per recipe, with the bit of its filter."""
 
     bit: NDArray[np.uint64]
     code: NDArray[np.int64]
-
-
-class Registers(NamedTuple):
-    """What a slot has gathered of one pair.
-
-    ``whole[slot] = (rows, exact sum, newest time, oldest time)``; ``real[slot]`` are a value, or a running
-    mean with its sum of squares; ``seen[slot, word]`` is the last pair that met the word.
-    """
-
-    whole: NDArray[np.int64]
-    real: NDArray[np.float64]
-    seen: NDArray[np.int64]
 
 
 @numba.njit(nogil=True, cache=True)
@@ -103,78 +91,114 @@ def first_not_before(times: NDArray[np.int64], low: int, high: int, instant: int
 
 
 @numba.njit(nogil=True, cache=True)
-def _add(slots: Slots, s: int, rows: Rows, row: int, registers: Registers, visit: int) -> None:
-    """Add one row to one slot."""
-    whole, real, seen = registers
-    op, source, column = slots.code[s, OP], slots.code[s, SOURCE], slots.code[s, COLUMN]
-    value = 0.0
-    exact = 0
-    if source == REAL:
-        value = rows.reals[column, row]
-        if np.isnan(value):
-            return
-    elif source != NO_VALUE:
-        exact = rows.wholes[column, row]
-        if exact == MISSING_MONEY or (source == WORD and exact < 0):
-            return
-        value = float(exact)
-    n = whole[s, 0] + 1
-    time = rows.at[row]
-    if op == DISTINCT:
-        if seen[s, exact] == visit:
-            return
-        seen[s, exact] = visit
-    elif op in (SUM, MEAN):
-        whole[s, 1] += exact
-        real[s, 0] += value
-    elif op == STD:
-        _spread(real, s, value, n)
-    elif op == GAP_STD:
-        if n > 1:
-            _spread(real, s, (whole[s, 3] - time) / US_PER_DAY, n - 1)
-    elif n == 1 or op == FIRST or (op == MIN and value < real[s, 0]) or (op == MAX and value > real[s, 0]):
-        real[s, 0] = value
-    if n == 1:
-        whole[s, 2] = time
-    whole[s, 3] = time
-    whole[s, 0] = n
+def _of_times(
+    op: int,
+    as_of: int,
+    at: NDArray[np.int64],
+    passes: NDArray[np.uint64],
+    begin: int,
+    bit: np.uint64,
+    low: int,
+    high: int,
+) -> float:
+    """Return a count, a recency or a gap of the rows ``low … high − 1`` that pass."""
+    count, first, last = 0, 0, 0
+    mean, squares = 0.0, 0.0
+    for row in range(low, high):
+        if passes[row - begin] & bit:
+            count += 1
+            if count == 1:
+                first = at[row]
+            elif op == GAP_STD:
+                gap = (at[row] - last) / US_PER_DAY
+                delta = gap - mean
+                mean += delta / (count - 1)
+                squares += delta * (gap - mean)
+            last = at[row]
+    value = np.nan
+    if op == COUNT:
+        value = float(count)
+    elif op == GAP_MEAN and count > 1:
+        value = (last - first) / ((count - 1) * US_PER_DAY)
+    elif op == GAP_STD and count > 2:
+        value = np.sqrt(squares / (count - 2))
+    elif op == SINCE_LAST and count > 0:
+        value = (as_of - last) / US_PER_DAY
+    elif op == SINCE_FIRST and count > 0:
+        value = (as_of - first) / US_PER_DAY
+    elif op == UNTIL_FIRST and count > 0:
+        value = (first - as_of) / US_PER_DAY
+    return float(value)
 
 
 @numba.njit(nogil=True, cache=True)
-def _spread(real: NDArray[np.float64], s: int, value: float, n: int) -> None:
-    """Add the n-th value to a running mean and sum of squares (Welford)."""
-    delta = value - real[s, 0]
-    real[s, 0] += delta / n
-    real[s, 1] += delta * (value - real[s, 0])
-
-
-@numba.njit(nogil=True, cache=True)
-def _finish(slots: Slots, s: int, as_of: int, scale: float, registers: Registers) -> float:
-    """Turn a slot's registers into its value."""
-    whole, real, _ = registers
-    op = slots.code[s, OP]
-    is_money = slots.code[s, SOURCE] == WHOLE
-    n = whole[s, 0]
-    if op in (COUNT, DISTINCT):
-        return float(n)
+def _of_values(
+    op: int,
+    values: NDArray[Any],
+    column: int,
+    passes: NDArray[np.uint64],
+    begin: int,
+    bit: np.uint64,
+    low: int,
+    high: int,
+) -> float:
+    """Return an aggregate of the values present, in their own unit; compiled for integers and for reals."""
+    count = 0
+    total = 0
+    mean, squares, kept = 0.0, 0.0, np.nan
+    for row in range(low, high):
+        value = values[column, row]
+        if passes[row - begin] & bit and value == value and value != MISSING_MONEY:
+            count += 1
+            if op in (SUM, MEAN):
+                total += value
+            elif op == STD:
+                delta = value - mean
+                mean += delta / count
+                squares += delta * (value - mean)
+            elif count == 1 or op == LAST or (op == MIN and value < kept) or (op == MAX and value > kept):
+                kept = float(value)
     if op == SUM:
-        return float(whole[s, 1] / scale if is_money else real[s, 0])
-    if n == 0:
-        return np.nan
-    if op == MEAN:
-        return float(whole[s, 1] / (n * scale) if is_money else real[s, 0] / n)
-    if op in (SINCE_LAST, SINCE_FIRST):
-        return float((as_of - whole[s, 2 if op == SINCE_LAST else 3]) / US_PER_DAY)
-    if op == UNTIL_FIRST:
-        return float((whole[s, 3] - as_of) / US_PER_DAY)
-    if op == GAP_MEAN:
-        return float((whole[s, 2] - whole[s, 3]) / ((n - 1) * US_PER_DAY)) if n > 1 else np.nan
-    if op == GAP_STD:
-        return float(np.sqrt(real[s, 1] / (n - 2))) if n > 2 else np.nan
-    if op == STD and n == 1:
-        return np.nan
-    value = float(np.sqrt(real[s, 1] / (n - 1)) if op == STD else real[s, 0])
-    return value / scale if is_money else value
+        kept = float(total)
+    elif op == MEAN and count > 0:
+        kept = total / count
+    elif op == STD and count > 1:
+        kept = np.sqrt(squares / (count - 1))
+    return float(kept)
+
+
+@numba.njit(nogil=True, cache=True)
+def _distinct(
+    words: NDArray[np.int64],
+    column: int,
+    passes: NDArray[np.uint64],
+    begin: int,
+    bit: np.uint64,
+    low: int,
+    high: int,
+    seen: NDArray[np.bool_],
+) -> float:
+    """Return how many words occur; `seen` is left all false, as it was found."""
+    count = 0
+    for row in range(low, high):
+        word = words[column, row]
+        if passes[row - begin] & bit and word != MISSING_MONEY and not seen[word]:
+            seen[word] = True
+            count += 1
+    for row in range(low, high):
+        if words[column, row] != MISSING_MONEY:
+            seen[words[column, row]] = False
+    return float(count)
+
+
+@numba.njit(nogil=True, cache=True)
+def _longest(rows: Rows, first: int, last: int) -> int:
+    """Return the largest number of rows of an account."""
+    longest = 0
+    for account in range(first, last):
+        owner = rows.owner[account]
+        longest = max(longest, rows.offsets[owner + 1] - rows.offsets[owner])
+    return longest
 
 
 def _scan(
@@ -188,42 +212,43 @@ def _scan(
     out: NDArray[np.float64],
 ) -> None:
     """Fill ``out[pair, DEST of each slot]`` for the accounts ``first … last − 1`` at every as-of."""
-    n_slots = slots.bit.shape[0]
-    n_moments = moments.as_of.shape[0]
     judged = statuses.code.shape[0] > 0
-    registers = Registers(
-        np.empty((n_slots, 4), np.int64),
-        np.empty((n_slots, 2), np.float64),
-        np.full((n_slots, rows.words), np.int64(-1)),
-    )
+    passes = np.empty(_longest(rows, first, last), np.uint64)
+    bounds = np.empty((moments.edges.shape[1], 2), np.int64)
+    seen = np.zeros(rows.words, np.bool_)
+    pair = -1
     for account in range(first, last):
         begin = rows.offsets[rows.owner[account]]
         end = rows.offsets[rows.owner[account] + 1]
-        for j in range(n_moments):
-            visit = (account - first) * n_moments + j
-            registers.whole[:] = 0
-            registers.real[:] = 0.0
-            row = first_not_before(rows.at, begin, end, moments.reach[j, 1])
+        for j in range(moments.as_of.shape[0]):
+            pair += 1
+            low = first_not_before(rows.at, begin, end, moments.reach[j, 0])
+            high = first_not_before(rows.at, low, end, moments.reach[j, 1])
             code = statuses.start[account - first] + j * (end - begin) - begin if judged else 0
-            while row > begin and rows.at[row - 1] >= moments.reach[j, 0]:
-                row -= 1
+            for row in range(low, high):
+                bits = rows.mask[row]
                 if rows.known_at[row] >= moments.known_before[j]:
-                    continue
-                passes = rows.mask[row]
-                if judged:
-                    passes &= statuses.allows[statuses.code[code + row]]
-                s = 0
-                while s < n_slots:
-                    if passes & slots.bit[s] == np.uint64(0):
-                        s = slots.code[s, NEXT]
-                        continue
-                    if moments.edges[j, s, 0] <= rows.at[row] < moments.edges[j, s, 1]:
-                        _add(slots, s, rows, row, registers, visit)
-                    s += 1
-            for s in range(n_slots):
-                out[visit, slots.code[s, DEST]] = _finish(
-                    slots, s, moments.as_of[j], scale[account], registers
-                )
+                    bits = np.uint64(0)
+                elif judged:
+                    bits &= statuses.allows[statuses.code[code + row]]
+                passes[row - begin] = bits
+            for window in range(bounds.shape[0]):
+                edge = first_not_before(rows.at, low, high, moments.edges[j, window, 0])
+                bounds[window, 0] = edge
+                bounds[window, 1] = first_not_before(rows.at, edge, high, moments.edges[j, window, 1])
+            for s in range(slots.bit.shape[0]):
+                op, source, column = slots.code[s, OP], slots.code[s, SOURCE], slots.code[s, COLUMN]
+                window = slots.code[s, WINDOW]
+                start, stop, bit = bounds[window, 0], bounds[window, 1], slots.bit[s]
+                if source == NO_VALUE:
+                    value = _of_times(op, moments.as_of[j], rows.at, passes, begin, bit, start, stop)
+                elif op == DISTINCT:
+                    value = _distinct(rows.wholes, column, passes, begin, bit, start, stop, seen)
+                elif source == REAL:
+                    value = _of_values(op, rows.reals, column, passes, begin, bit, start, stop)
+                else:
+                    value = _of_values(op, rows.wholes, column, passes, begin, bit, start, stop)
+                out[pair, slots.code[s, DEST]] = value / scale[account] if source == WHOLE else value
 
 
 SHARE, DIFFERENCE, TREND = range(3)

@@ -19,15 +19,18 @@ from recobro_score.features.readable import (
     EVENT_TABLES,
     MONEY,
     STATUS,
+    UNJUDGED,
     ReadableTable,
 )
-from recobro_score.features.recipes import Condition, Months, Recipe, Window
+from recobro_score.features.recipes import Condition, Months, Recipe, Where, Window
 from recobro_score.features.schema import FeatureSchema
 from recobro_score.features.validation import evaluation_order
 from recobro_score.timeline import add_months
 
 MAX_FILTERS = 64
 """A row carries one bit per filter of a program; more filters make another program."""
+
+EVERY_FILTER = np.uint64(np.iinfo(np.uint64).max)
 
 _OPERATIONS = {
     "count": kernel.COUNT,
@@ -67,7 +70,9 @@ class Program:
     slots : kernel.Slots
         The opcodes.
     windows : tuple
-        The window of each slot.
+        The different windows; slots name them by position.
+    allows : uint64 array, shape (8,)
+        Per status code, the filters that let it pass.
     """
 
     table: ReadableTable
@@ -77,6 +82,7 @@ class Program:
     counted: tuple[str, ...]
     slots: kernel.Slots
     windows: tuple[Window | Months | None, ...]
+    allows: NDArray[np.uint64]
 
     @property
     def judged(self) -> bool:
@@ -86,14 +92,14 @@ class Program:
     def moments(
         self, as_ofs: NDArray[np.int64], known_before: NDArray[np.int64], time_zone: str
     ) -> kernel.Moments:
-        """Return the window edges of every slot at every as-of."""
-        edges = np.empty((len(as_ofs), len(self.windows), 2), np.int64)
-        distinct: dict[Window | Months | None, list[int]] = {}
-        for slot, window in enumerate(self.windows):
-            distinct.setdefault(window, []).append(slot)
-        for window, slots in distinct.items():
-            for j, as_of in enumerate(as_ofs.tolist()):
-                edges[j, slots] = window_edges(window, as_of, time_zone)
+        """Return the edges of every window at every as-of."""
+        edges = np.array(
+            [
+                [window_edges(window, as_of, time_zone) for window in self.windows]
+                for as_of in as_ofs.tolist()
+            ],
+            dtype=np.int64,
+        )
         reach = np.stack([edges[:, :, 0].min(axis=1), edges[:, :, 1].max(axis=1)], axis=1)
         return kernel.Moments(
             kernel.read_only(as_ofs, np.int64),
@@ -187,21 +193,42 @@ def _program(table: ReadableTable, by_filter: dict[Filter, list[tuple[int, Recip
     values = {str(recipe.value) for recipe in recipes if recipe.value is not None}
     wholes = tuple(sorted(name for name in values if table.columns[name] in (MONEY, CATEGORY)))
     reals = tuple(sorted(values.difference(wholes)))
+    windows = list(dict.fromkeys(recipe.window for recipe in recipes))
     bits: list[int] = []
     code: list[list[int]] = []
     for bit, part in enumerate(by_filter.values()):
-        after = len(code) + len(part)
         for dest, recipe in part:
-            bits.append(1 << bit)
             source, column = _source(recipe.value, table, wholes, reals)
-            code.append([_OPERATIONS[recipe.aggregate], source, column, after, dest])
+            bits.append(1 << bit)
+            code.append([_OPERATIONS[recipe.aggregate], source, column, windows.index(recipe.window), dest])
     slots = kernel.Slots(
         kernel.read_only(np.array(bits, dtype=np.uint64), np.uint64),
         kernel.read_only(np.array(code, dtype=np.int64), np.int64),
     )
     counted = {str(recipe.value) for recipe in recipes if recipe.aggregate == "distinct"}
-    windows = tuple(recipe.window for recipe in recipes)
-    return Program(table, tuple(by_filter), wholes, reals, tuple(sorted(counted)), slots, windows)
+    filters = tuple(by_filter)
+    return Program(
+        table,
+        filters,
+        wholes,
+        reals,
+        tuple(sorted(counted)),
+        slots,
+        tuple(windows),
+        kernel.read_only(_allows(table, filters), np.uint64),
+    )
+
+
+def _allows(table: ReadableTable, filters: tuple[Filter, ...]) -> NDArray[np.uint64]:
+    """Return, per status code, the filters that let it pass."""
+    allows = np.full(UNJUDGED + 1, EVERY_FILTER)
+    for bit, filter_ in enumerate(filters):
+        for condition in filter_:
+            if isinstance(condition, Where) and condition.column == STATUS:
+                codes = [code for word in condition.values for code in table.statuses[word]]
+                refused = np.setdiff1d(np.arange(UNJUDGED + 1), codes)
+                allows[refused] &= ~np.uint64(1 << bit)
+    return allows
 
 
 def _source(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -224,7 +225,19 @@ class Catalogue(BaseModel):
         """
         factor = Decimal(str(factor))
         actions = tuple(action.model_copy(update={"cost": action.cost * factor}) for action in self.actions)
-        return self.model_copy(update={"currency": currency, "actions": actions})
+        priced = self.model_copy(update={"currency": currency, "actions": actions})
+        return priced.model_copy(update={"text": priced.to_toml()})
+
+    def to_toml(self) -> str:
+        """Write the content as TOML that `parse` reads back; the comments of `text` are lost."""
+        lines = [f'currency = "{self.currency}"']
+        for action in self.actions:
+            lines += ["", "[[actions]]"]
+            for name, value in action.model_dump(exclude_none=True, exclude={"prior_effect"}).items():
+                lines.append(f"{name} = {value if isinstance(value, Decimal | float) else json.dumps(value)}")
+            effects = (f'"{bucket}" = {effect!r}' for bucket, effect in action.prior_effect.items())
+            lines.append(f"prior_effect = {{ {', '.join(effects)} }}")
+        return "\n".join([*lines, ""])
 
 
 @dataclass(frozen=True, slots=True)

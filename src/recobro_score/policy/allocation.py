@@ -220,7 +220,7 @@ def _descend(problem: _Problem) -> tuple[_Problem, NDArray[np.float64]]:
     n, width = problem.gain.shape
     disturbance = (1.0 - np.arange(n) / n)[:, None] * (1.0 + 0.618 * np.arange(width)) * problem.gain.max()
     sets = [np.array(members) for members in _sets(len(problem.capacity))]
-    prices, distinct = np.zeros(len(problem.capacity)), problem
+    prices, distinct = _first_guess(problem), problem
     for tie in _TIES:
         distinct = replace(problem, gain=problem.gain + tie * disturbance)
         bound = distinct.bound(prices)
@@ -232,6 +232,15 @@ def _descend(problem: _Problem) -> tuple[_Problem, NDArray[np.float64]]:
                 break
             bound = lower
     return distinct, prices
+
+
+def _first_guess(problem: _Problem) -> NDArray[np.float64]:
+    """Prices of every tenth debtor with a tenth of the capacities; zero for small problems."""
+    if len(problem.gain) < 10 * CONTESTED:
+        return np.zeros(len(problem.capacity))
+    part = slice(None, None, 10)
+    sample = _Problem(problem.gain[part], problem.row[part], problem.action[part], problem.capacity // 10)
+    return _descend(sample)[1]
 
 
 def _step(problem: _Problem, prices: NDArray[np.float64], members: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -270,7 +279,18 @@ def _assign(
     fixed = np.bincount(choice[~contested], minlength=n_pools + 1)[:n_pools]
     rows = np.flatnonzero(contested)
     choice[rows], duals = _transport(problem.gain[rows], problem.capacity - fixed)
-    return choice, duals
+    return _in_order(problem.gain, choice), duals
+
+
+def _in_order(gain: NDArray[np.float64], choice: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Exchange options among debtors with equal gains so that the first rows are served first."""
+    alike = np.lexsort(gain.T)
+    changes = (gain[alike][1:] != gain[alike][:-1]).any(axis=1)
+    group = np.empty(len(gain), dtype=np.int64)
+    group[alike] = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(changes)])
+    ordered = np.empty_like(choice)
+    ordered[np.argsort(group, kind="stable")] = choice[np.lexsort((choice, group))]
+    return ordered
 
 
 def _transport(

@@ -172,7 +172,8 @@ def candidates(
     stops = find_stops(store, as_of, state, rules=rules, channels=channels)
     plans = open_plans(store, as_of, valid_days=offers.valid_days)
     stops.stop(plans.kept, "plan:kept", plans.next_due)
-    stops.stop(np.isnan(inputs.p_pay) & ~stops.vulnerable, "no_score")
+    unscored = np.isnan(inputs.p_pay) | np.isnan(inputs.paid_share) | np.isnan(inputs.unpaid_share)
+    stops.stop(unscored & ~stops.vulnerable, "no_score")
     slots = lawful_slots(rules, store, as_of, channels=channels)
     offered = best_offer(
         _offer_cases(inputs, store, as_of, plans, policy=offers),

@@ -162,23 +162,17 @@ def _choices(
     found: Candidates, debtor: NDArray[np.int64], action: NDArray[np.int64], plan: Allocation
 ) -> Choices:
     """Work out what stood against, and what came second, for every account."""
-    n, table = len(found), found.table
-    row = np.arange(n)
-    charge = (
-        np.where(table.pool >= 0, plan.prices[table.pool], 0.0)
-        if len(plan.prices)
-        else np.zeros(len(table.pool))
-    )
+    table, row = found.table, np.arange(len(found))
+    charge = np.append(plan.prices, 0.0)[table.pool]
     priced = np.where(table.eligible, table.values - charge, -np.inf)
     priced[row, action] = -np.inf
-    runner_up = np.argmax(priced, axis=1)
-    none = priced[row, runner_up] == -np.inf
-    runner_up_value = np.where(none, np.nan, table.values[row, runner_up])
+    second = np.argmax(priced, axis=1)
+    none = priced[row, second] == -np.inf
     rule, until = _rules(found, debtor, action)
     return Choices(
         action=action,
-        runner_up=np.where(none, -1, runner_up),
-        runner_up_value=runner_up_value,
+        runner_up=np.where(none, -1, second),
+        runner_up_value=np.where(none, np.nan, table.values[row, second]),
         rule=rule,
         next_allowed_at=until,
         price=charge[action],
@@ -189,33 +183,45 @@ def _rules(
     found: Candidates, debtor: NDArray[np.int64], action: NDArray[np.int64]
 ) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
     """Name what stood against (another) action for every account, and when that gives way."""
-    table, n = found.table, len(found)
-    row = np.arange(n)
-    rule, until = np.full(n, None, dtype=object), np.full(n, NEVER, dtype=np.int64)
-    values = _valued(found)
-    top = np.argmax(values[:, 1:], axis=1) + 1 if values.shape[1] > 1 else np.zeros(n, dtype=np.int64)
-    best = values[row, top]
-    idle = action == 0
-    pool_names = np.array([*(f"capacity:{name}" for name in table.pools), None], dtype=object)
-    served = np.zeros(int(debtor.max()) + 1 if n else 0, dtype=bool)
+    table, row = found.table, np.arange(len(found))
+    values, idle = _valued(found), action == 0
+    top = np.argmax(values, axis=1)
+    wanted = values[row, top] > 0.0
+    rule, until, barred = _bars(found)
+    rule[idle & ~barred & ~wanted] = NO_GAIN
+    outbid = wanted & (values[row, top] > values[row, action])
+    pools = np.array([*(f"capacity:{name}" for name in table.pools), None], dtype=object)
+    rule[outbid] = pools[table.pool[top[outbid]]]
+    if HUMAN_REVIEW in found.catalogue.ids:
+        due = table.eligible[:, found.catalogue.ids.index(HUMAN_REVIEW)]
+        rule[due] = np.where(idle[due], f"capacity:{HUMAN_REVIEW}", HUMAN_ONLY)
+        wanted |= due
+    served = np.zeros(len(found), dtype=bool)
     served[debtor[~idle]] = True
-    outbid = (best > 0) & (best > values[row, action])
-    rule[outbid] = pool_names[table.pool[top[outbid]]]
-    barred = best == -np.inf
-    earliest = np.where(table.rule >= 0, table.next_allowed_at, NEVER)
-    contact = [a for a, act in enumerate(found.catalogue.actions) if act.is_contact]
-    if contact:
-        first = np.array(contact)[np.argmin(earliest[:, contact], axis=1)]
-        names = np.array([*table.rules, None], dtype=object)
-        rule[barred], until[barred] = names[table.rule[row, first][barred]], earliest[row, first][barred]
-    rule[idle & ~barred & (best <= 0)] = NO_GAIN
-    waiting = idle & found.vulnerable & table.eligible[:, _review(found)]
-    rule[waiting] = f"capacity:{HUMAN_REVIEW}"
-    rule[idle & served[debtor] & (waiting | (best > 0))] = ONE_CONTACT
-    rule[~idle & found.vulnerable] = HUMAN_ONLY
+    rule[idle & wanted & served[debtor]] = ONE_CONTACT
     return rule, until
 
 
-def _review(found: Candidates) -> int:
-    """Column of the hand-over to a person; no action where the catalogue has none."""
-    return found.catalogue.ids.index(HUMAN_REVIEW) if HUMAN_REVIEW in found.catalogue.ids else 0
+def _bars(found: Candidates) -> tuple[NDArray[np.object_], NDArray[np.int64], NDArray[np.bool_]]:
+    """Name the rule that gives way first for accounts that may not be contacted at all.
+
+    Returns
+    -------
+    rule : object array, shape (n,)
+        None where some contact is permitted.
+    until : int64 array, shape (n,)
+        µs UTC at which it gives way, `NEVER` = not by itself.
+    barred : bool array, shape (n,)
+        Where no contact is permitted.
+    """
+    table, row = found.table, np.arange(len(found))
+    rule, until = np.full(len(found), None, dtype=object), np.full(len(found), NEVER, dtype=np.int64)
+    contacts = [a for a, action in enumerate(found.catalogue.actions) if action.is_contact]
+    if not contacts:
+        return rule, until, np.zeros(len(found), dtype=bool)
+    barred = np.asarray(~table.eligible[:, contacts].any(axis=1))
+    first = np.array(contacts)[np.argmin(table.next_allowed_at[:, contacts], axis=1)]
+    names = np.array([*table.rules, None], dtype=object)
+    rule[barred] = names[table.rule[row, first]][barred]
+    until[barred] = table.next_allowed_at[row, first][barred]
+    return rule, until, barred

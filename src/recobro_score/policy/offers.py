@@ -212,8 +212,8 @@ def best_offer(cases: OfferCases, *, policy: OfferPolicy, scorer: TermScorer) ->
     )
     allowed = _allowed(cases, menu, policy)
     best, worth = np.full(len(anyway), -1, dtype=np.int64), np.zeros(len(anyway))
-    for code, term in enumerate(menu):
-        gain = accept[:, code] * _gain(term, complete[:, code], anyway)
+    for code, offered in enumerate(menu):
+        gain = accept[:, code] * _gain(offered, complete[:, code], anyway)
         better = allowed[:, code] & (gain > worth)
         best[better], worth[better] = code, gain[better]
     rule = np.where(allowed.any(axis=1), "offer:no_gain", "offer:unaffordable").astype(object)
@@ -255,7 +255,7 @@ def _priced(
         p_accept=accept,
         p_complete=complete,
         increment=np.where(none, 0.0, share * exposure),
-        rule=np.where(none, rule, None),
+        rule=np.where(none, rule, np.array(None, dtype=object)),
         terms=terms,
         source=source,
     )
@@ -270,7 +270,8 @@ def _allowed(cases: OfferCases, menu: Sequence[Terms], policy: OfferPolicy) -> N
     smallest = np.array([floors[name] for name in cases.currency], dtype=np.int64)
     stated = cases.disposable * policy.disposable_share
     unknown = np.isnan(stated)
-    may, safe = np.zeros((n, len(menu)), dtype=bool), np.zeros((n, len(menu)), dtype=bool)
+    may = np.zeros((n, len(menu)), dtype=bool)
+    safe = may.copy()
     monthly = np.zeros((n, len(menu)))
     for code, term in enumerate(menu):
         _, down, part = term.amounts(exposure)
@@ -279,11 +280,11 @@ def _allowed(cases: OfferCases, menu: Sequence[Terms], policy: OfferPolicy) -> N
         may[:, code] = floor & (unknown | (monthly[:, code] <= stated))
         gentle = term.instalments >= policy.safe_instalments and term.down_payment <= policy.min_down_payment
         safe[:, code] = may[:, code] & (~unknown | gentle)
-    may = np.where(safe.any(axis=1)[:, None], safe, may)
+    may = np.where(safe.any(axis=1, keepdims=True), safe, may)
     estimated = may & ~(monthly > cases.ability[:, None])
     least = np.where(may, monthly, np.inf).min(axis=1)
     gentlest = may & (monthly == least[:, None])
-    return np.where(estimated.any(axis=1)[:, None], estimated, gentlest)
+    return np.where(estimated.any(axis=1, keepdims=True), estimated, gentlest)
 
 
 def _gain(terms: Terms, complete: NDArray[np.float64], anyway: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -308,12 +309,12 @@ def _band(p: NDArray[np.float64], edges: tuple[float, ...]) -> NDArray[np.float6
     """Middle of the band of each probability."""
     bounds = np.array([0.0, *edges, 1.0])
     middles = (bounds[:-1] + bounds[1:]) / 2.0
-    return middles[np.searchsorted(np.array(edges), p, side="right")]
+    return np.asarray(middles[np.searchsorted(np.array(edges), p, side="right")])
 
 
 def _tenths(share: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.rint(share / _STEP) * _STEP
+    return np.asarray(np.rint(share / _STEP) * _STEP)
 
 
 def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    return 1.0 / (1.0 + np.exp(-x))
+    return np.asarray(1.0 / (1.0 + np.exp(-x)))

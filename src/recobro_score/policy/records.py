@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +26,7 @@ COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("debtor_id", pa.string(), "its debtor"),
     ("as_of", _INSTANT, "instant the decision is for"),
     ("action_id", pa.string(), "what to do; no_action = nothing"),
-    ("channel", pa.string(), "channel of the action; null where nobody is contacted"),
+    ("channel", pa.string(), "channel of the action; internal = handed over to a person, null = no action"),
     ("agent", pa.string(), "who acts: bot, human or none"),
     ("slot_start", _INSTANT, "contact from here; null without contact"),
     ("slot_end", _INSTANT, "contact before here; null without contact"),
@@ -189,7 +190,7 @@ def record_table(
 
 
 def effect_sources(found: Candidates, action: NDArray[np.int64]) -> NDArray[np.object_]:
-    """Where the effect behind a choice comes from; for no action: "prior" as soon as one effect is a prior."""
+    """Where the effect behind a choice comes from; for no action "prior" as soon as one effect is a prior."""
     contacts = [a.is_contact for a in found.catalogue.actions]
     compared = {
         source for source, is_contact in zip(found.effect_source, contacts, strict=True) if is_contact
@@ -224,7 +225,7 @@ def _contact_points(found: Candidates, action: NDArray[np.int64]) -> NDArray[np.
     return np.asarray(points[np.arange(len(found)), column], dtype=object)
 
 
-def _words(words: list[str | None] | list[str], codes: NDArray[np.int64]) -> NDArray[np.object_]:
+def _words(words: Sequence[str | None], codes: NDArray[np.int64]) -> NDArray[np.object_]:
     return np.asarray(np.array(words, dtype=object)[codes], dtype=object)
 
 

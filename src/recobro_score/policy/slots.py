@@ -104,7 +104,7 @@ def lawful_slots(
     hours = np.where(tomorrow[:, None, :], next_day, today)
     future = start >= as_of
     allowed = hours & future[:, None, :] & (start[:, None, :] >= release[:, :, None])
-    closed = ~allowed.any(axis=2)
+    closed = np.asarray(~allowed.any(axis=2))
     names = (*limit_names, *table.names)
     by_limit = closed & hours.any(axis=2) & (limit >= 0)
     rule = np.where(by_limit, limit, refusal + len(limit_names)).astype(np.int16)

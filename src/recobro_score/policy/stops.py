@@ -134,8 +134,8 @@ def find_stops(
     -------
     Stops
         Rules: `blocked:<reason>`, `malformed_safety_row`, `hold:<kind>`, `fact:<kind>`, `complaint:<kind>`,
-        `not_open`, `not_placed`, `time_barred`, `exposure_unknown`, `nothing_due`; per channel `consent:<rule or channel>`,
-        `complaint:<kind>`, `no_contact_point:<channel>`.
+        `not_open`, `not_placed`, `time_barred`, `exposure_unknown`, `nothing_due`; per channel
+        `consent:<rule or channel>`, `complaint:<kind>`, `no_contact_point:<channel>`.
     """
     n = store.n_accounts
     stops = Stops(
@@ -182,10 +182,7 @@ def _facts(stops: Stops, store: EventStore, as_of: int) -> None:
     table = store.tables["facts"]
     for kind in table.vocabularies["kind"]:
         if kind.lower() in STOPPING_FACTS:
-            latest = _latest(table, as_of, (kind,), ahead=PLANNING)
-            stops.stop(
-                _says(table, latest, _NO, when_other=True)[store.account_debtor], f"fact:{kind.lower()}"
-            )
+            stops.stop(_claimed(table, as_of, kind)[store.account_debtor], f"fact:{kind.lower()}")
     minor = as_datetime(as_of).year - np.asarray(store.debtors["birth_year"], dtype=np.float64) < ADULT
     stops.stop(minor[store.account_debtor], "fact:minor")
 
@@ -212,7 +209,7 @@ def _vulnerable(store: EventStore, as_of: int) -> NDArray[np.bool_]:
     debtors = np.zeros(len(store.debtor_ids), dtype=bool)
     for kind in table.vocabularies["kind"]:
         if kind.lower().startswith(_VULNERABLE):
-            debtors |= _says(table, _latest(table, as_of, (kind,), ahead=PLANNING), _NO, when_other=True)
+            debtors |= _claimed(table, as_of, kind)
     return debtors[store.account_debtor]
 
 
@@ -261,6 +258,12 @@ def _proved_wrong(store: EventStore, as_of: int) -> NDArray[np.bool_]:
     rows = np.flatnonzero(wrong & visible(contacts, as_of))
     named = contacts.ids["contact_point_id"].take(pa.array(rows))
     return np.asarray(pc.is_in(points.ids["contact_point_id"], value_set=named.drop_null()))
+
+
+def _claimed(table: EventTable, as_of: int, kind: str) -> NDArray[np.bool_]:
+    """Whether anything but a plain no is on record of a kind, now or within the planned day; per debtor."""
+    now = _says(table, _latest(table, as_of, (kind,)), _NO, when_other=True)
+    return now | _says(table, _latest(table, as_of, (kind,), ahead=PLANNING), _NO, when_other=True)
 
 
 def _latest(table: EventTable, as_of: int, kinds: tuple[str, ...], *, ahead: int = 0) -> NDArray[np.int64]:

@@ -53,21 +53,18 @@ class Terms:
         try:
             content = json.loads(text)
             content = content.get("terms", content)
-            return cls(
+            terms = cls(
                 int(content["instalments"]),
                 float(content.get("down_payment", 0.0)),
                 float(content.get("discount", 0.0)),
                 int(content.get("first_due_days", 15)),
                 int(content.get("valid_days", 10)),
-            )._checked()
+            )
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
-
-    def _checked(self) -> Terms | None:
-        shares = 0 <= self.down_payment < 1 and 0 <= self.discount < 1
-        return (
-            self if shares and self.instalments >= 1 and self.valid_days >= 0 <= self.first_due_days else None
-        )
+        shares = 0 <= terms.down_payment < 1 and 0 <= terms.discount < 1
+        days = terms.first_due_days >= 0 and terms.valid_days >= 0
+        return terms if shares and days and terms.instalments >= 1 else None
 
     def amounts(
         self, total: NDArray[np.int64]

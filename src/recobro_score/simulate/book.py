@@ -24,7 +24,8 @@ from recobro_score.simulate.response import (
 from recobro_score.simulate.scenario import Scenario
 
 _FATIGUE_KEPT = 0.5
-_CHARGED_OFF_CHANCE = 0.2
+_CHARGED_OFF_CHANCE = 0.05
+_CURED_LEAVES_CHANCE = 0.1
 _SETTLED_AFTER = 29 * US_PER_DAY + 12 * US_PER_HOUR
 _ABILITY_WEIGHT_IN_PLAN = 0.6
 
@@ -216,8 +217,8 @@ class Book:
         np.minimum.at(self.wrong_from, place, telling.at)
         self.wrong_known[place] = True
 
-    def close(self, period: int, start: int, generator: np.random.Generator) -> I64:
-        """Close debts once nothing has been overdue for two starts, and a few others; return them.
+    def close(self, period: int, start: int, generator: np.random.Generator) -> None:
+        """Close some debts that have been current for two starts, the old, and a few others.
 
         A closing becomes visible some hours after the start, so that whoever paid is seen with nothing due
         before he leaves.
@@ -226,12 +227,11 @@ class Book:
         exposure, dpd = self.overdue(start)
         ours = self.open_in(period) & ~self.plans.running
         self.quiet = np.where(ours & (exposure == 0), self.quiet + 1, 0)
-        done = (self.quiet >= 2) & ((self.owed() == 0) | (chance[:, 0] < 0.3))
+        done = (self.quiet >= 2) & ((self.owed() == 0) | (chance[:, 0] < _CURED_LEAVES_CHANCE))
         recall = self.scenario.structure.recall_share + np.where(dpd > 180, _CHARGED_OFF_CHANCE, 0.0)
         leaves = ours & (done | (chance[:, 0] < np.where(exposure > 0, recall, 0.0)))
         hours = 6.0 + 6.0 * chance[:, 1]
         self.closed_at = np.where(leaves, start + (hours * US_PER_HOUR).astype(np.int64), self.closed_at)
-        return np.flatnonzero(leaves)
 
     def settled(self, rows: I64, start: int) -> None:
         """Close debts whose discount leaves something due that nobody asks for, before the next period."""

@@ -89,7 +89,7 @@ class Market(_Part):
 class Span(_Part):
     """The clock of the simulation: periods of 30 days counted back from the as-of."""
 
-    as_of: str = "2025-06-01"
+    as_of: str = "2025-06-03"
     time_zone: str = "America/Bogota"
     """The portfolio's time zone; `as_of` is 00:00 there."""
     periods: Annotated[int, Field(ge=1, le=120)] = 14
@@ -111,7 +111,7 @@ class Structure(_Part):
     guarantor_share: Share = 0.04
     card_share: Share = 0.25
     """Debts with balances only; all others have monthly instalments."""
-    stock_share: Share = 0.4
+    stock_share: Share = 0.25
     """Debts already placed when the first period begins; the others arrive evenly afterwards."""
     arrears: Weights = (0.2, 0.38, 0.16, 0.1, 0.07, 0.05, 0.04)
     """Weights of 0, 1, 2 … instalments overdue on the day of placement."""
