@@ -1,6 +1,6 @@
 """What every benchmark writes: one table, printed and kept as JSON, and the page made of all of them.
 
-    python benchmarks/results.py      makes docs/benchmarks.md from benchmarks/results/*.json
+python benchmarks/results.py      makes docs/benchmarks.md from benchmarks/results/*.json
 """
 
 from __future__ import annotations
@@ -90,7 +90,12 @@ def markdown(records: list[dict[str, object]]) -> str:
 
 def make_page() -> None:
     """Write docs/benchmarks.md from the result files."""
-    parts = ["# Benchmarks", "", "Made by `python benchmarks/results.py` from `benchmarks/results/*.json`.", ""]
+    parts = [
+        "# Benchmarks",
+        "",
+        "Made by `python benchmarks/results.py` from `benchmarks/results/*.json`.",
+        "",
+    ]
     for path in sorted(RESULTS.glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         source = f"{content['machine']}; {content['date']}; commit {content['commit']}"
@@ -104,17 +109,24 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "**no**"
-    return f"{value:,.4g}" if isinstance(value, float) and abs(value) < 1e4 else (
-        f"{value:,.0f}" if isinstance(value, float) else str(value)
+    return (
+        f"{value:,.4g}"
+        if isinstance(value, float) and abs(value) < 1e4
+        else (f"{value:,.0f}" if isinstance(value, float) else str(value))
     )
 
 
 def _commit() -> str:
     """Return the commit of the tree, with ``+changes`` when files differ from it."""
     git = ["git", "-C", str(ROOT)]
-    commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+    commit = subprocess.run(
+        [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
+    )
     changes = subprocess.run(
-        [*git, "status", "--porcelain", "--untracked-files=no", "--", "src"], capture_output=True, text=True, check=True
+        [*git, "status", "--porcelain", "--untracked-files=no", "--", "src"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return commit.stdout.strip() + ("+changes" if changes.stdout.strip() else "")
 

@@ -2,8 +2,8 @@
 
 The columns of the public data set become event tables: monthly statements are dated balances with their days
 past due, what each statement newly billed is an instalment, and repayments are payments. Nothing of sex, age,
-marriage or education is used. The given label (default in October) is predicted as of 2005-10-01, five folds by
-account; then one night with 2,000 calls is decided in prior mode and set beside three simple lists.
+marriage or education is used. The given label (default in October) is predicted as of 2005-10-01, five folds
+by account; then one night with 2,000 calls is decided in prior mode and set beside three simple lists.
 
     python benchmarks/real/taiwan.py --data DIR [--quick]
 """
@@ -89,7 +89,12 @@ def event_tables(raw: pd.DataFrame) -> dict[str, pd.DataFrame]:
     for number, (month, status) in enumerate(zip(MONTHS, STATUS, strict=True)):
         bill, paid = raw[f"BILL_AMT{6 - number}"], raw[f"PAY_AMT{6 - number}"]
         months_late = raw[status].clip(lower=0)
-        statement = {"account_id": account, "known_at": f"{month}-28", "balance": bill, "dpd": 30 * months_late}
+        statement = {
+            "account_id": account,
+            "known_at": f"{month}-28",
+            "balance": bill,
+            "dpd": 30 * months_late,
+        }
         balances.append(pd.DataFrame(statement))
         payment = pd.DataFrame({"account_id": account, "paid_at": f"{month}-15", "amount": paid})
         payments.append(payment[paid > 0])
@@ -203,14 +208,18 @@ def add_night(table: Table, config: RunConfig, labels: pd.DataFrame) -> None:
         table.add(case, "exposure called", row["exposure"], unit="TWD")
         table.add(case, "mean days past due", row["dpd"], unit="days")
         table.add(case, "share that defaulted", row["defaulted"])
-        table.add(case, "expected gain by the priors", row["gain"], unit="TWD", peer="library", peer_value=ours)
+        table.add(
+            case, "expected gain by the priors", row["gain"], unit="TWD", peer="library", peer_value=ours
+        )
 
 
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder that holds taiwan_default.parquet")
-    parser.add_argument("--quick", action="store_true", help="one fold, fewer trees; writes no targets' proof")
+    parser.add_argument(
+        "--quick", action="store_true", help="one fold, fewer trees; writes no targets' proof"
+    )
     arguments = parser.parse_args()
     raw = pd.read_parquet(arguments.data / "taiwan_default.parquet")
     table = Table("real_taiwan_quick" if arguments.quick else "real_taiwan")

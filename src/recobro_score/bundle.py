@@ -161,7 +161,8 @@ def _read_checked(folder: Path) -> dict[str, str]:
     actual = _hashes(files)
     wrong = sorted(name for name in stated.keys() | actual.keys() if stated.get(name) != actual.get(name))
     if wrong or manifest.get("bundle_id") != _bundle_id(actual):
-        msg = f"the bundle in {folder} is not the one its manifest describes: {', '.join(wrong[:5]) or 'its id'}"
+        named = ", ".join(wrong[:5]) or "its id"
+        msg = f"the bundle in {folder} is not the one its manifest describes: {named}"
         raise BundleError(msg)
     return files
 

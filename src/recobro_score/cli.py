@@ -111,8 +111,9 @@ def run(arguments: list[str]) -> int:
     """
     debug = DEBUG in arguments
     try:
-        code = app([word for word in arguments if word != DEBUG], prog_name="recobro-score", standalone_mode=False)
-    except Exception as error:  # noqa: BLE001 - the outermost edge: every error becomes a code and a line
+        words = [word for word in arguments if word != DEBUG]
+        code = app(words, prog_name="recobro-score", standalone_mode=False)
+    except Exception as error:  # the outermost edge: every error becomes a code and a line
         if debug:
             traceback.print_exc()
         reason = _reason(error)

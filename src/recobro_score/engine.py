@@ -1,8 +1,8 @@
 """The chain that everything calls: features, scores, reasons, candidates, decisions.
 
-Notebook, night and service run the same code: the same account at the same instant gets the same bits for the
-same bundle, whatever the batch, the buckets, the threads or the order of rows. Only the allocation under shared
-capacities looks at all accounts at once.
+Notebook, night and service run the same code: the same account at the same instant gets the same bits for
+the same bundle, whatever the batch, the buckets, the threads or the order of rows. Only the allocation under
+shared capacities looks at all accounts at once.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ SCORES_SCHEMA = pa.schema(
 """Columns of the scores: money in major units of `currency`; null where something is not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Outputs:
     """What a run says of a portfolio.
 
@@ -200,7 +200,8 @@ class Outputs:
     def plan(self) -> dict[str, Any]:
         """Return value, proven bound, gap, and use and price of every capacity as JSON values."""
         plan = self.decided.allocation
-        pools = zip(plan.pools, plan.capacities.tolist(), plan.usage.tolist(), plan.prices.tolist(), strict=True)
+        columns = (plan.capacities.tolist(), plan.usage.tolist(), plan.prices.tolist())
+        pools = zip(plan.pools, *columns, strict=True)
         return {
             "value": plan.value,
             "bound": plan.bound,
@@ -218,13 +219,14 @@ class Outputs:
         told = [f"! {warning}" for warning in self.warnings]
         return "\n".join([head, self.decided.summary(), quarantined, *told])
 
+    def __repr__(self) -> str:
+        return self.summary()
+
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.summary())}</pre>"
 
 
-def score(
-    bundle: Bundle, store: EventStore, as_of: int, *, language: str = "es", threads: int = 1
-) -> Scored:
+def score(bundle: Bundle, store: EventStore, as_of: int, *, language: str = "es", threads: int = 1) -> Scored:
     """Score and explain every account of a store.
 
     Parameters
@@ -341,7 +343,7 @@ def _candidates(bundle: Bundle, scored: Scored, as_of: int, options: RunOptions)
     policy, bucket = bundle.policy, scored.state.bucket
     codes, texts = _reason_columns(scored.reasons, scored.store.n_accounts)
     contact = scored.contact
-    from_log = bundle.effects.from_log.any(axis=1)
+    from_log = np.any(bundle.effects.from_log, axis=1).tolist()
     inputs = DecisionInputs(
         p_pay=scored.scores.probability,
         paid_share=bundle.payment.paid_share(bucket),
@@ -369,9 +371,7 @@ def _candidates(bundle: Bundle, scored: Scored, as_of: int, options: RunOptions)
     )
 
 
-def _reason_columns(
-    reasons: Reasons, n_accounts: int
-) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+def _reason_columns(reasons: Reasons, n_accounts: int) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
     codes = np.full((n_accounts, REASONS), None, dtype=object)
     texts = codes.copy()
     codes[reasons.row, reasons.rank - 1] = reasons.concept

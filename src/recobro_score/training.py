@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +27,6 @@ from recobro_score.models.contact import ContactRates
 from recobro_score.models.decision_log import DecisionLog, decision_log
 from recobro_score.models.effect import EffectTable
 from recobro_score.models.payment import PaymentModel, PaymentTarget
-from recobro_score.models.scores import ThinFile
 from recobro_score.policy.policy import Policy
 from recobro_score.timeline import Split, Timeline, holdout
 
@@ -36,7 +36,6 @@ Progress = Callable[[str, float], None]
 """Called with what is being done and the share of it that is done, 0 to 1."""
 
 PROFILE_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-THIN_FILE = ThinFile(age="account_age", younger_than=60.0, counts=("payments_count_365d", "rpc_365d"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class TrainingOptions:
     labels: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Training:
     """A trained bundle and how well it does on rows it never saw.
 
@@ -85,16 +84,21 @@ class Training:
     def summary(self) -> str:
         """Return the metrics, the mode of the effects and every warning as text."""
         card = self.bundle.card
-        lines = [f"bundle {self.bundle.bundle_id}: {card['accounts']:,} accounts, {card['rows']:,} labelled rows"]
-        lines.append(f"calibration: {card['calibration']}; effects: {card['effects']}")
+        lines = [
+            f"bundle {self.bundle.bundle_id}: {card['accounts']:,} accounts, {card['rows']:,} labelled rows",
+            f"calibration: {card['calibration']}; effects: {card['effects']}",
+        ]
         if self.evaluation is not None:
             lines.append(self.evaluation.summary())
         told = self.evaluation.warnings if self.evaluation is not None else ()
         return "\n".join([*lines, *(f"! {warning}" for warning in card["warnings"] if warning not in told)])
 
+    def __repr__(self) -> str:
+        return self.summary()
+
     def _repr_html_(self) -> str:
-        table = "" if self.evaluation is None else self.evaluation._repr_html_()  # noqa: SLF001 - its own repr
-        return f"<pre>{self.summary()}</pre>{table}"
+        table = "" if self.evaluation is None else self.evaluation._repr_html_()
+        return f"<pre>{html.escape(self.summary())}</pre>{table}"
 
 
 def train(
@@ -147,7 +151,6 @@ def train(
         split=_split(labels, timeline, options.target),
         groups=store.debtor_ids.take(store.account_debtor[matrix.account]),
         options=options.booster,
-        thin_file=THIN_FILE,
     )
     tell("contact rates and effects", 0.9)
     log = decision_log(
@@ -197,7 +200,11 @@ def _split(labels: Labels, timeline: Timeline, target: PaymentTarget) -> Split |
 
 
 def _card(
-    portfolio: Portfolio, timeline: Timeline, payment: PaymentModel, effects: EffectTable, contact: ContactRates
+    portfolio: Portfolio,
+    timeline: Timeline,
+    payment: PaymentModel,
+    effects: EffectTable,
+    contact: ContactRates,
 ) -> dict[str, Any]:
     zone = timeline.time_zone
     facts = payment.facts
@@ -206,7 +213,9 @@ def _card(
     if not contact.has_log:
         warnings.append("no contact log: contact rates are assumptions")
     if effects.mode == "prior":
-        warnings.append(f"effects come from the catalogue's priors ({effects.reason}), not from this portfolio")
+        warnings.append(
+            f"effects come from the catalogue's priors ({effects.reason}), not from this portfolio"
+        )
     return {
         "accounts": portfolio.n_accounts,
         "rows": facts.rows,
@@ -221,14 +230,15 @@ def _card(
         "effects": effects.mode,
         "metrics": metrics,
         "warnings": list(dict.fromkeys(warnings)),
-        "counts": {name: [count.read, count.used, count.quarantined] for name, count in portfolio.counts.items()},
+        "rows_used": {table: count.used for table, count in portfolio.counts.items()},
     }
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, dict[str, float | int | str | None]]:
     frame = evaluation.frame().set_index("group")
     return {
-        str(group): {str(name): _plain(value) for name, value in row.items()} for group, row in frame.iterrows()
+        str(group): {str(name): _plain(value) for name, value in row.items()}
+        for group, row in frame.iterrows()
     }
 
 

@@ -56,7 +56,7 @@ def test_one_error_lists_everything_wrong_with_every_table():
         "accounts.opened_at: a date or time is expected, not int64",
         "accounts.principal: a number is expected, not list<",
         "holds.account_id: an id is text or a whole number, not binary",
-        "holds.kind: the column is missing Did you mean 'knd'?",
+        "holds.kind: the column is missing. Did you mean 'knd'?",
         "holds.from_at: a date or time is expected, not bool",
         "balances.dpd: the mapping names the column 'dias', which is not there",
         "the mapping of 'balance' names 'blance', which is no column of it. Did you mean 'balance'?",

@@ -179,6 +179,8 @@ def test_a_declared_safety_table_that_is_missing_stops_all_contact(bundle, table
 
 
 def test_a_stale_safety_table_stops_all_contact(bundle, tables, build, as_of, night):
-    outputs = engine.run(bundle, build(tables, max_age_days={"contacts": 0.001}), as_of + 90 * US_PER_DAY, options=night)
+    outputs = engine.run(
+        bundle, build(tables, max_age_days={"contacts": 0.001}), as_of + 90 * US_PER_DAY, options=night
+    )
     assert contacted(outputs) == set()
     assert any("stale:contacts" in warning for warning in outputs.warnings)

@@ -278,6 +278,20 @@ def test_unknown_labels_are_left_out_and_counted(book: Book, later: PaymentModel
     assert later.facts.unknown == {"recalled": int(np.isnan(book.labels.value).sum())}
 
 
+@pytest.mark.parametrize(("reason", "warned"), [("not_matured", True), ("nothing_due", False)])
+def test_many_unknown_outcomes_are_a_warning_but_accounts_that_owe_nothing_are_not(
+    book: Book, reason: str, warned: bool
+) -> None:
+    hidden = (np.arange(book.bucket.size) % 10 < 6) | np.isnan(book.labels.value)
+    labels = replace(
+        book.labels,
+        value=np.where(hidden, np.nan, book.labels.value),
+        reason=np.where(hidden, REASONS.index(reason), 0).astype(np.int8),
+    )
+    model = Book(book.matrix, labels, book.bucket).fit(split=SPLIT)
+    assert any("no known outcome" in warning for warning in model.warnings) == warned
+
+
 def test_evaluation_stands_beside_the_baseline_and_warns_of_rows_it_learned_from(
     book: Book, later: PaymentModel
 ) -> None:

@@ -119,7 +119,9 @@ def test_without_limits_everybody_gets_their_best():
 
 
 def test_no_account_needs_no_plan():
-    plan = allocate(np.zeros((0, 2)), np.zeros(0, np.int64), np.array([-1, 0], np.int16), ("call",), {"call": 3})
+    plan = allocate(
+        np.zeros((0, 2)), np.zeros(0, np.int64), np.array([-1, 0], np.int16), ("call",), {"call": 3}
+    )
     assert (plan.value, plan.bound, plan.gap) == (0.0, 0.0, 0.0)
 
 

@@ -145,5 +145,8 @@ def _oracle(country: str, past: list[tuple[int, str]], at: int, channel: str) ->
 
 def test_zones_of_the_oracle_have_no_clock_change_in_june():
     for country in ZONES:
-        lengths = {instant(f"2025-06-{d + 1:02d}", country) - instant(f"2025-06-{d:02d}", country) for d in (2, 9, 16)}
+        lengths = {
+            instant(f"2025-06-{d + 1:02d}", country) - instant(f"2025-06-{d:02d}", country)
+            for d in (2, 9, 16)
+        }
         assert lengths == {US_PER_DAY}

@@ -31,7 +31,9 @@ valid_from = 2000-01-01
 ALL_WEEK = '["mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday"]'
 
 
-def _rule(name: str, *, hours: str = '["00:00", "24:00"]', weekdays: str = ALL_WEEK, confidence: str = "high"):
+def _rule(
+    name: str, *, hours: str = '["00:00", "24:00"]', weekdays: str = ALL_WEEK, confidence: str = "high"
+):
     return RULE.format(id=name, hours=hours, weekdays=weekdays, confidence=confidence)
 
 
@@ -84,9 +86,7 @@ def test_every_shipped_country_speaks_for_every_day(country, day):
 
 
 def _slots(country: str, as_of: str, *, rules=RULES, channel: str = "call", **store):
-    return lawful_slots(
-        rules, book(country=country, **store), instant(as_of, country), channels=(channel,)
-    )
+    return lawful_slots(rules, book(country=country, **store), instant(as_of, country), channels=(channel,))
 
 
 @pytest.mark.parametrize(
@@ -216,8 +216,12 @@ def test_a_missing_folder_is_refused(tmp_path):
 
 
 def test_a_rule_of_one_subdivision_binds_only_there():
-    text = 'country = "BR"\n' + _rule("BR") + _rule("BR-RJ", hours="[]", weekdays='["sat"]').replace(
-        'type = "hours"', 'type = "hours"\nsubdivision = "RJ"'
+    text = (
+        'country = "BR"\n'
+        + _rule("BR")
+        + _rule("BR-RJ", hours="[]", weekdays='["sat"]').replace(
+            'type = "hours"', 'type = "hours"\nsubdivision = "RJ"'
+        )
     )
     rules = parse_rules({"br.toml": text})
     saturday = (date(2025, 6, 7) - EPOCH).days

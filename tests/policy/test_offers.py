@@ -63,7 +63,16 @@ def test_terms_read_back_from_their_own_json(terms):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", "3", '{"instalments": 0}', '{"instalments": 3, "discount": 1.5}', '{"instalments": "x"}']
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "3",
+        '{"instalments": 0}',
+        '{"instalments": 3, "discount": 1.5}',
+        '{"instalments": "x"}',
+    ],
 )
 def test_terms_that_cannot_be_read_are_none(text):
     assert Terms.parse(text) is None
@@ -180,7 +189,16 @@ def test_one_account_gets_the_offer_it_gets_in_a_crowd():
     for row in range(n):
         part = slice(row, row + 1)
         keys = TermKeys(cases.keys.account_ids[part], 0, cases.keys.bucket[part])
-        names = ("exposure", "digits", "currency", "p_pay", "paid_share", "unpaid_share", "disposable", "ability")
+        names = (
+            "exposure",
+            "digits",
+            "currency",
+            "p_pay",
+            "paid_share",
+            "unpaid_share",
+            "disposable",
+            "ability",
+        )
         own = {name: getattr(cases, name)[part] for name in names}
         alone = _best(OfferCases(keys=keys, plans=_plans(1), **own))
         assert alone.term[0] == together.term[row]
@@ -196,7 +214,12 @@ def test_offers_of_several_buckets_keep_their_terms():
     assert joined.take(np.array([3])).terms[joined.term[3]] == Terms(7)
 
 
-OFFER = {"plan_id": "p", "account_id": "a", "offered_at": "2025-05-30", "terms": '{"instalments": 5, "valid_days": 10}'}
+OFFER = {
+    "plan_id": "p",
+    "account_id": "a",
+    "offered_at": "2025-05-30",
+    "terms": '{"instalments": 5, "valid_days": 10}',
+}
 
 
 @pytest.mark.parametrize(
@@ -267,7 +290,9 @@ def test_a_standing_offer_is_repeated_and_not_replaced():
 )
 def test_disposable_income_comes_from_facts_in_force(facts, disposable):
     rows = [{"debtor_id": "d", "kind": k, "value": v, "from_at": "2025-01-01"} for k, v in facts]
-    rows.append({"debtor_id": "d", "kind": "income", "value": "9", "from_at": "2024-01-01", "until_at": "2024-06-01"})
+    rows.append(
+        {"debtor_id": "d", "kind": "income", "value": "9", "from_at": "2024-01-01", "until_at": "2024-06-01"}
+    )
     found = disposable_income(book(facts=rows), instant(AS_OF), assumed_expenses=0.6)
     assert found == pytest.approx([disposable], nan_ok=True)
 

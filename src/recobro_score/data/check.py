@@ -198,7 +198,7 @@ def _find_name_problems(
 ) -> None:
     for name in contract.required:
         if name not in sources:
-            text = f"{contract.table}.{name}: the column is missing"
+            text = f"{contract.table}.{name}: the column is missing."
             problems.append(Problem(text, hint=hint(name, [plain(source) for source in given])))
     for name, names in sources.items():
         if len(names) > 1:

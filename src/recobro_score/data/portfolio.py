@@ -20,7 +20,7 @@ from recobro_score.data.quarantine import Quarantine, TableCounts
 from recobro_score.errors import ContractError, Problem, hint, report
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Portfolio:
     """A book of debts: the event store, what was left out and why.
 
@@ -114,6 +114,9 @@ class Portfolio:
             lines.append(line)
         lines += [f"  contact blocked: {reason}" for reason in self.store.blocked]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return self.summary()
 
     def _repr_html_(self) -> str:
         return f"<pre>{self.summary()}</pre>"

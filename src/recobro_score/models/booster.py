@@ -82,7 +82,7 @@ class BoosterOptions(BaseModel):
     leaves: int = Field(default=15, ge=2)
     min_leaf: int = Field(default=40, ge=1)
     feature_fraction: float = Field(default=0.6, gt=0, le=1)
-    l2: float = Field(default=5.0, ge=0)
+    l2: float = Field(default=20.0, ge=0)
     seed: int = 20_250_601
     threads: int = Field(default=1, ge=1)
 

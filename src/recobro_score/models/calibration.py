@@ -41,9 +41,9 @@ class Calibrator:
     ----------
     method : {'beta', 'platt', 'flat', 'intercept', 'identity'}
         ``beta``: ``logit q = c + a·log p − b·log(1 − p)`` with ``p = sigmoid(margin)``; ``platt``:
-        ``logit q = c + a·margin``. The others are what is left when the data cannot carry more; ``note`` says why.
-        ``flat``: ``a`` next to nothing, where margins do not order the events; ``intercept``: ``a = 1``, where
-        rows are few; ``identity``: ``q = p``, where there is one outcome only.
+        ``logit q = c + a·margin``. The others are what is left when the data cannot carry more; ``note`` says
+        why. ``flat``: ``a`` next to nothing, where margins do not order the events; ``intercept``: ``a = 1``,
+        where rows are few; ``identity``: ``q = p``, where there is one outcome only.
     a, b, c : float
         Coefficients; ``a, b ≥ 0``.
     rows, events : int

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FEW_EVENTS = 500
 FEW_TO_CALIBRATE = 100
+NOT_ELIGIBLE = ("not_open", "not_placed", "nothing_due")
+"""Reasons for which there is no outcome to know, rather than one unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,9 @@ def _warnings(fit: EventFit, labels: Labels, learned: NDArray[np.int64]) -> Iter
     elif calibrator.events < FEW_TO_CALIBRATE:
         spread = 2 / np.sqrt(calibrator.events)
         yield f"calibrated on {calibrator.events} events: the level is uncertain by ± {spread:.0%}"
-    unknown = int(np.isnan(labels.value).sum())
-    if 2 * unknown > labels.value.size:
-        yield f"{unknown:,} of {labels.value.size:,} rows have no known outcome and were left out"
+    eligible = ~np.isin(labels.reason, [REASONS.index(reason) for reason in NOT_ELIGIBLE])
+    unknown = int(np.isnan(labels.value[eligible]).sum())
+    if 2 * unknown > eligible.sum():
+        yield f"{unknown:,} of {int(eligible.sum()):,} rows have no known outcome and were left out"
     if not fit.held_out.size:
         yield "no test slice with known outcomes: the model has not been judged"

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from recobro_score import engine, training
 from recobro_score.bundle import MANIFEST, Bundle
-from recobro_score.calendars import MINUTES_PER_DAY, as_datetime, parse_instant
+from recobro_score.calendars import as_datetime, parse_instant
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.data.quarantine import QUARANTINE_VERSION
 from recobro_score.data.sources import read_portfolio, table_files
@@ -139,10 +139,8 @@ def run_night(config: RunConfig, as_of: str, *, progress: Progress | None = None
     folder.mkdir(parents=True, exist_ok=True)
     write_parquet(outputs.scores, folder / "scores.parquet", schema_version=engine.SCORES_VERSION)
     write_parquet(outputs.decisions, folder / "decisions.parquet", schema_version=DECISIONS_VERSION)
-    write_parquet(
-        outputs.quarantine.table, folder / "quarantine.parquet", schema_version=QUARANTINE_VERSION
-    )
-    manifest = _manifest(config, as_of=_folder_name(instant, zone), bundle=bundle, outputs=outputs, folder=folder)
+    write_parquet(outputs.quarantine.table, folder / "quarantine.parquet", schema_version=QUARANTINE_VERSION)
+    manifest = _manifest(config, bundle=bundle, outputs=outputs, folder=folder)
     manifest["bundle"]["sha256"] = sha256_file(bundle_folder / MANIFEST)
     (folder / "manifest.json").write_text(readable_json(manifest), encoding="utf-8", newline="\n")
     _log_run(config.output.folder, folder.name, started)
@@ -246,17 +244,15 @@ def _is_number(value: object) -> bool:
 def _folder_name(as_of: int, time_zone: str) -> str:
     """Return the date, or date and time when it is not midnight, in the portfolio's zone."""
     local = as_datetime(as_of, time_zone)
-    midnight = (local.hour * 60 + local.minute) % MINUTES_PER_DAY == 0 and not local.second + local.microsecond
-    return local.date().isoformat() if midnight else local.strftime("%Y-%m-%dT%H%M%S")
+    is_midnight = local.time() == time.min
+    return local.date().isoformat() if is_midnight else local.strftime("%Y-%m-%dT%H%M%S")
 
 
-def _manifest(
-    config: RunConfig, *, as_of: str, bundle: Bundle, outputs: engine.Outputs, folder: Path
-) -> dict[str, Any]:
+def _manifest(config: RunConfig, *, bundle: Bundle, outputs: engine.Outputs, folder: Path) -> dict[str, Any]:
     written = ("scores.parquet", "decisions.parquet", "quarantine.parquet")
     return {
         "schema_version": MANIFEST_VERSION,
-        "as_of": as_of,
+        "as_of": folder.name,
         "time_zone": config.portfolio.time_zone,
         "accounts": outputs.scores.num_rows,
         "decisions": outputs.decisions.num_rows,
@@ -267,15 +263,20 @@ def _manifest(
         "plan": outputs.plan(),
         "warnings": list(outputs.warnings),
         "bundle": {"id": bundle.bundle_id, "policy": bundle.policy.version},
-        "run": sha256_text(config.model_dump_json(exclude={"portfolio": {"folder"}, "output": True, "bundle": True})),
+        "run": sha256_text(_without_places(config)),
         "inputs": _input_hashes(config.portfolio.folder),
         "outputs": {name: sha256_file(folder / name) for name in written},
         "versions": {name: version(name) for name in _LIBRARIES},
     }
 
 
+def _without_places(config: RunConfig) -> str:
+    """Return what the run file decides, without where things lie."""
+    return config.model_dump_json(exclude={"portfolio": {"folder"}, "output": True, "bundle": True})
+
+
 def _input_hashes(folder: Path) -> dict[str, str]:
-    hashes = {}
+    hashes: dict[str, str] = {}
     for path in table_files(folder).values():
         parts = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
         hashes |= {part.relative_to(folder).as_posix(): sha256_file(part) for part in parts}

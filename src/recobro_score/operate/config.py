@@ -60,7 +60,8 @@ class TrainingSection(_Section):
     observed_until : date, optional
         Until when the tables are complete; the latest known clock in them if absent.
     labels : Path, optional
-        A table of given labels (``account_id``, ``label`` 0/1, optionally ``as_of``) instead of computed ones.
+        A Parquet file of given labels (``account_id``, ``label`` 0 or 1, optionally ``as_of``) instead of
+        computed ones.
     trees, seed, threads : int
         Of the booster.
     """
@@ -168,7 +169,7 @@ class RunConfig(_Section):
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             msg = f"the run file {path} cannot be read: {error}"
             raise ConfigError(msg) from error
-        return _validated(cls, content, path.name)._below(path.resolve().parent)
+        return _validated(cls, content, path.name).below(path.resolve().parent)
 
     def rate_table(self) -> Rates | None:
         """Return the dated rates, or None when the file has none."""
@@ -178,7 +179,7 @@ class RunConfig(_Section):
         rows = [(row.currency, parse_instant(row.from_, zone), row.factor) for row in self.rates.rows]
         return Rates(self.rates.reporting, rows)
 
-    def _below(self, folder: Path) -> RunConfig:
+    def below(self, folder: Path) -> RunConfig:
         """Return the configuration with every relative path below the run file's folder."""
         reference = self.bundle.reference
         if not reference.startswith("models:"):
@@ -192,7 +193,8 @@ class RunConfig(_Section):
         if self.training is not None:
             update["training"] = _placed(self.training, folder, "labels")
         if self.tracking is not None:
-            update["tracking"] = self.tracking.model_copy(update={"uri": _sqlite_below(self.tracking.uri, folder)})
+            uri = _sqlite_below(self.tracking.uri, folder)
+            update["tracking"] = self.tracking.model_copy(update={"uri": uri})
         return self.model_copy(update=update)
 
 
@@ -209,7 +211,8 @@ def _validated(model: type[_Model], content: dict[str, Any], name: str) -> _Mode
 
 def _placed(section: _Model, folder: Path, *names: str) -> _Model:
     paths = {name: getattr(section, name) for name in names}
-    return section.model_copy(update={name: folder / path for name, path in paths.items() if path is not None})
+    placed = {name: folder / path for name, path in paths.items() if path is not None}
+    return section.model_copy(update=placed)
 
 
 def _sqlite_below(uri: str, folder: Path) -> str:

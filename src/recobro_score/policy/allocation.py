@@ -220,7 +220,7 @@ def _descend(problem: _Problem) -> tuple[_Problem, NDArray[np.float64]]:
     n, width = problem.gain.shape
     disturbance = (1.0 - np.arange(n) / n)[:, None] * (1.0 + 0.618 * np.arange(width)) * problem.gain.max()
     sets = [np.array(members) for members in _sets(len(problem.capacity))]
-    prices, distinct = _first_guess(problem), problem
+    prices, distinct = np.zeros(len(problem.capacity)), problem
     for tie in _TIES:
         distinct = replace(problem, gain=problem.gain + tie * disturbance)
         bound = distinct.bound(prices)
@@ -232,15 +232,6 @@ def _descend(problem: _Problem) -> tuple[_Problem, NDArray[np.float64]]:
                 break
             bound = lower
     return distinct, prices
-
-
-def _first_guess(problem: _Problem) -> NDArray[np.float64]:
-    """Prices of every tenth debtor with a tenth of the capacities; zero for small problems."""
-    if len(problem.gain) < 10 * CONTESTED:
-        return np.zeros(len(problem.capacity))
-    part = slice(None, None, 10)
-    sample = _Problem(problem.gain[part], problem.row[part], problem.action[part], problem.capacity // 10)
-    return _descend(sample)[1]
 
 
 def _step(problem: _Problem, prices: NDArray[np.float64], members: NDArray[np.int64]) -> NDArray[np.float64]:

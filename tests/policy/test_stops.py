@@ -1,0 +1,228 @@
+"""Hard stops: each one stops, names itself, and nothing that cannot be read lets contact through."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from recobro_score.calendars import NEVER
+from recobro_score.data.state import account_state
+from recobro_score.policy.contact_rules import load_rules
+from recobro_score.policy.stops import find_stops
+from tests.policy.books import AS_OF, book, instant
+
+RULES = load_rules()
+CHANNELS = ("call", "sms")
+
+
+def _stops(store, as_of: str = AS_OF):
+    now = instant(as_of)
+    return find_stops(store, now, account_state(store, [now]), rules=RULES, channels=CHANNELS)
+
+
+def _rule(stops, row: int = 0) -> str | None:
+    return stops.rules[stops.account[row]] if stops.account[row] >= 0 else None
+
+
+def _channel_rule(stops, channel: str, row: int = 0) -> str | None:
+    code = stops.channel[row, CHANNELS.index(channel)]
+    return stops.rules[code] if code >= 0 else None
+
+
+def _hold(**more):
+    return {"debtor_id": "d", "kind": "dispute", "from_at": "2025-01-01", **more}
+
+
+def _fact(kind: str, value: str, since: str = "2025-01-01", **more):
+    return {"debtor_id": "d", "kind": kind, "value": value, "from_at": since, **more}
+
+
+def test_an_ordinary_account_is_stopped_by_nothing():
+    stops = _stops(book())
+    assert _rule(stops) is None
+    assert (stops.channel == -1).all()
+    assert not stops.vulnerable.any()
+
+
+@pytest.mark.parametrize(
+    ("hold", "rule", "until"),
+    [
+        (_hold(), "hold:dispute", None),
+        (_hold(until_at="2025-06-20"), "hold:dispute", "2025-06-20"),
+        (_hold(until_at="2025-06-04T00:00:01"), "hold:dispute", "2025-06-04T00:00:01"),
+        (_hold(until_at=AS_OF), None, None),
+        (_hold(known_at="2025-06-05"), None, None),
+        (_hold(from_at="2025-06-04T15:00", known_at="2025-06-01"), "hold:dispute", None),
+        (_hold(from_at="2025-06-09", known_at="2025-06-01"), None, None),
+        (_hold(kind="illness"), "hold:other", None),
+        ({"account_id": "a", "kind": "fraud", "from_at": "2025-01-01"}, "hold:fraud", None),
+    ],
+)
+def test_holds_stop_while_they_are_in_force(hold, rule, until):
+    stops = _stops(book(holds=[hold]))
+    assert _rule(stops) == rule
+    if rule:
+        assert stops.until[0] == (instant(until) if until else NEVER)
+
+
+def test_of_several_holds_the_longest_decides_the_date():
+    stops = _stops(
+        book(holds=[_hold(until_at="2025-06-20"), _hold(from_at="2025-02-01", until_at="2025-06-10")])
+    )
+    assert stops.until[0] == instant("2025-06-20")
+
+
+@pytest.mark.parametrize(
+    ("table", "row"),
+    [
+        ("holds", {"debtor_id": "d", "kind": "dispute", "from_at": "yesterday"}),
+        ("holds", {"account_id": "a", "kind": "dispute", "from_at": "2025-01-01", "until_at": "soon"}),
+        ("facts", {"debtor_id": "d", "kind": "vulnerability", "value": "true", "from_at": "2025-99-01"}),
+        (
+            "contacts",
+            {
+                "account_id": "a",
+                "attempted_at": "?",
+                "channel": "sms",
+                "direction": "outbound",
+                "outcome": "x",
+            },
+        ),
+    ],
+)
+def test_a_malformed_safety_row_that_names_somebody_stops_them(table, row):
+    assert _rule(_stops(book(**{table: [row]}))) == "malformed_safety_row"
+
+
+def test_a_blocked_portfolio_contacts_nobody():
+    stops = _stops(replace(book({"d": ("a",), "e": ("b",)}), blocked=("missing:holds",)))
+    assert [_rule(stops, row) for row in range(2)] == ["blocked:missing:holds"] * 2
+
+
+@pytest.mark.parametrize(
+    ("more", "rule"),
+    [
+        ({"accounts": {"opened_at": "2025-07-01"}}, "not_open"),
+        ({"accounts": {"limitation_at": "2025-06-01"}}, "time_barred"),
+        ({"accounts": {"limitation_at": "2025-07-01"}}, None),
+        ({"principal": 0.0}, "nothing_due"),
+        ({"accounts": {"principal": None}}, "exposure_unknown"),
+        (
+            {"placements": [{"account_id": "a", "placed_at": "2024-02-01", "recalled_at": "2025-05-01"}]},
+            "not_placed",
+        ),
+        ({"facts": [_fact("deceased", "true")]}, "fact:deceased"),
+        ({"facts": [_fact("deceased", "false")]}, None),
+        ({"facts": [_fact("insolvency", "filed")]}, "fact:insolvency"),
+        ({"debtors": {"birth_year": 2008}}, "fact:minor"),
+        ({"debtors": {"birth_year": 2007}}, None),
+        (
+            {"complaints": [{"debtor_id": "d", "made_at": "2025-05-01", "kind": "opt_out"}]},
+            "complaint:opt_out",
+        ),
+        ({"complaints": [{"debtor_id": "d", "made_at": "2025-05-01", "kind": "cease"}]}, "complaint:cease"),
+        ({"complaints": [{"debtor_id": "d", "made_at": "2025-06-05", "kind": "cease"}]}, None),
+        ({"complaints": [{"debtor_id": "d", "made_at": "2025-05-01", "kind": "rude agent"}]}, None),
+    ],
+)
+def test_each_hard_stop_names_itself(more, rule):
+    assert _rule(_stops(book(**more))) == rule
+
+
+@pytest.mark.parametrize(
+    ("facts", "vulnerable"),
+    [
+        ([_fact("vulnerability", "true")], True),
+        ([_fact("vulnerability", "bereavement")], True),
+        ([_fact("vulnerability:health", "1")], True),
+        ([_fact("vulnerability", "false")], False),
+        ([_fact("vulnerability", "true"), _fact("vulnerability", "no", "2025-03-01")], False),
+        (
+            [
+                _fact("vulnerability", "true"),
+                _fact("vulnerability", "no", "2025-06-04T12:00", known_at="2025-06-01"),
+            ],
+            True,
+        ),
+        ([_fact("vulnerability", "true", until_at="2025-05-01")], False),
+        ([_fact("vulnerability", "true", known_at="2025-06-20")], False),
+    ],
+)
+def test_vulnerability_is_anything_but_a_plain_no(facts, vulnerable):
+    assert _stops(book(facts=facts)).vulnerable[0] == vulnerable
+
+
+@pytest.mark.parametrize(
+    ("facts", "call", "sms"),
+    [
+        ([], "consent:CO-consent", "consent:CO-consent"),
+        ([_fact("consent:call", "true")], None, "consent:CO-consent"),
+        ([_fact("consent:all", "sí")], None, None),
+        (
+            [_fact("consent:all", "yes"), _fact("consent:call", "withdrawn", "2025-03-01")],
+            "consent:call",
+            None,
+        ),
+        (
+            [_fact("consent:call", "false"), _fact("consent:call", "true", "2025-03-01")],
+            None,
+            "consent:CO-consent",
+        ),
+        ([_fact("consent:call", "maybe")], "consent:call", "consent:CO-consent"),
+        ([_fact("consent:call", "true", until_at="2025-05-01")], "consent:CO-consent", "consent:CO-consent"),
+    ],
+)
+def test_the_latest_consent_counts_and_colombia_asks_for_it(facts, call, sms):
+    stops = _stops(book(consent=False, facts=facts))
+    assert (_channel_rule(stops, "call"), _channel_rule(stops, "sms")) == (call, sms)
+
+
+def test_where_no_law_asks_for_consent_only_a_refusal_stops():
+    stops = _stops(book(consent=False, country="CL", facts=[_fact("consent:sms", "no")]))
+    assert (_channel_rule(stops, "call"), _channel_rule(stops, "sms")) == (None, "consent:sms")
+
+
+def test_an_opt_out_of_one_channel_leaves_the_others():
+    stops = _stops(book(complaints=[{"debtor_id": "d", "made_at": "2025-05-01", "kind": "opt_out:sms"}]))
+    assert (_rule(stops), _channel_rule(stops, "call")) == (None, None)
+    assert _channel_rule(stops, "sms") == "complaint:opt_out:sms"
+
+
+def _point(name: str, channel: str = "call", **more):
+    return {"contact_point_id": name, "debtor_id": "d", "channel": channel, "known_at": "2024-06-01", **more}
+
+
+def _wrong(point: str, outcome: str = "wrong_number"):
+    row = {"account_id": "a", "attempted_at": "2025-05-01", "channel": "call", "direction": "outbound"}
+    return {**row, "outcome": outcome, "contact_point_id": point}
+
+
+@pytest.mark.parametrize(
+    ("points", "contacts", "rule", "used"),
+    [
+        ([], [], None, None),
+        ([_point("p")], [], None, "p"),
+        ([_point("p"), _point("q", known_at="2025-01-01")], [], None, "q"),
+        ([_point("p", wrong_from="2025-05-01")], [], "no_contact_point:call", None),
+        ([_point("p", wrong_from="2025-07-01")], [], None, "p"),
+        ([_point("p", "sms")], [], "no_contact_point:call", None),
+        ([_point("p", known_at="2025-07-01")], [], None, None),
+        ([_point("p")], [_wrong("p")], "no_contact_point:call", None),
+        ([_point("p")], [_wrong("p", "rpc")], None, "p"),
+        ([_point("p"), _point("q", known_at="2025-01-01")], [_wrong("q", "third_party")], None, "p"),
+    ],
+)
+def test_a_channel_needs_a_valid_contact_point_where_points_are_known(points, contacts, rule, used):
+    stops = _stops(book(contact_points=points, contacts=contacts))
+    assert _channel_rule(stops, "call") == rule
+    assert stops.contact_point[0, 0] == used
+
+
+def test_each_person_has_their_own_stops():
+    people = {"d": ("a", "b"), "e": ("c",)}
+    stops = _stops(book(people, holds=[_hold()], facts=[_fact("vulnerability", "true")]))
+    assert [_rule(stops, row) for row in range(3)] == ["hold:dispute", "hold:dispute", None]
+    assert stops.vulnerable.tolist() == [True, True, False]
+    assert np.array_equal(stops.until, [NEVER] * 3)
