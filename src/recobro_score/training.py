@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from recobro_score.bundle import Bundle
@@ -22,6 +23,7 @@ from recobro_score.features.given import given_labels
 from recobro_score.features.labels import Labels, payment_labels
 from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.features.pipeline import compute
+from recobro_score.models.assumed import assumed_payment
 from recobro_score.models.booster import BoosterOptions
 from recobro_score.models.contact import ContactRates
 from recobro_score.models.decision_log import DecisionLog, decision_log
@@ -126,10 +128,11 @@ def train(
     progress : callable, optional
         Called with a step's name and the share done.
 
-    Raises
-    ------
-    NotEnoughData
-        If too few labels are known, or all of one kind, saying how many.
+    Notes
+    -----
+    Where the labels carry less, a humbler model is trained and the warnings say so: out-of-fold calibration
+    for a split in time, and assumed rates per bucket (every score flagged ``assumed``) where nothing can be
+    learned at all, as in a portfolio of new accounts only.
     """
     options = options or TrainingOptions()
     policy = policy or Policy.load()
@@ -143,15 +146,7 @@ def train(
     labels = _labels(portfolio, as_ofs, options, until)
     bucket = account_state(store, as_ofs).bucket
     tell("payment model", 0.4)
-    payment = PaymentModel.fit(
-        matrix,
-        labels,
-        target=options.target,
-        bucket=bucket,
-        split=_split(labels, timeline, options.target),
-        groups=store.debtor_ids.take(store.account_debtor[matrix.account]),
-        options=options.booster,
-    )
+    payment = _payment(matrix, labels, bucket, portfolio, timeline, options)
     tell("contact rates and effects", 0.9)
     log = decision_log(
         store,
@@ -185,18 +180,47 @@ def _labels(portfolio: Portfolio, as_ofs: NDArray[np.int64], options: TrainingOp
     )
 
 
-def _split(labels: Labels, timeline: Timeline, target: PaymentTarget) -> Split | None:
-    """Return the temporal split of the snapshots that have matured labels, or None if they are too few."""
+def _payment(
+    matrix: FeatureMatrix,
+    labels: Labels,
+    bucket: NDArray[np.int8],
+    portfolio: Portfolio,
+    timeline: Timeline,
+    options: TrainingOptions,
+) -> PaymentModel:
+    """Return the best-founded payment model that the labels can carry, the reason for each step down kept."""
+    store = portfolio.store
+    debtor = store.debtor_ids.take(pa.array(store.account_debtor[matrix.account]))
+    why = ""
+    for split in _splits(labels, timeline, options.target):
+        try:
+            return PaymentModel.fit(
+                matrix,
+                labels,
+                target=options.target,
+                bucket=bucket,
+                split=split,
+                groups=debtor,
+                options=options.booster,
+            )
+        except NotEnoughData as error:
+            why = str(error)
+            logger.warning("payment model: %s", why)
+    why = why or f"none of the {len(timeline)} snapshots has a known label"
+    return assumed_payment(matrix.schema, options.target, why=why)
+
+
+def _splits(labels: Labels, timeline: Timeline, target: PaymentTarget) -> Iterator[Split | None]:
+    """Yield a split in time if enough snapshots have known labels, then None: out of fold by debtor."""
     known = set(np.unique(labels.as_of[np.isfinite(labels.value)]).tolist())
     matured = tuple(as_of for as_of in timeline.as_ofs if as_of in known)
     if not matured:
-        msg = f"none of the {len(timeline)} snapshots has a known label: {labels.counts().to_dict('records')}"
-        raise NotEnoughData(msg)
+        return
     try:
-        return holdout(Timeline(matured, timeline.time_zone), target.horizon_days)
-    except NotEnoughData:
-        logger.info("%d matured snapshots: calibration out of fold by debtor", len(matured))
-        return None
+        yield holdout(Timeline(matured, timeline.time_zone), target.horizon_days)
+    except NotEnoughData as error:
+        logger.warning("no split in time: %s", error)
+    yield None
 
 
 def _card(

@@ -110,7 +110,11 @@ def test_the_case_and_the_blanks_of_code_words_mean_nothing():
 
 def test_whether_a_decision_was_drawn_reads_the_same_from_bools_and_texts():
     for drawn in ([True, False], ["True", "FALSE"], ["true", "false"]):
-        decisions = {"account_id": ["A"] * 2, "decided_at": ["2025-01-01", "2025-01-02"], "action_id": ["x"] * 2}
+        decisions = {
+            "account_id": ["A"] * 2,
+            "decided_at": ["2025-01-01", "2025-01-02"],
+            "action_id": ["x"] * 2,
+        }
         checked = check(CONTRACTS["decisions"], {**decisions, "drawn": drawn})
         assert checked.frame()["drawn"].to_pylist() == ["true", "false"]
 

@@ -141,11 +141,15 @@ def test_tables_that_did_not_come_are_there_without_rows():
     for name in set(EVENT_TABLES) - {"payments"}:
         absent, present = store.tables[name], full.tables[name]
         assert absent.n_rows == 0
-        assert {n: v.dtype for n, v in absent.columns.items()} == {n: v.dtype for n, v in present.columns.items()}
+        assert {n: v.dtype for n, v in absent.columns.items()} == {
+            n: v.dtype for n, v in present.columns.items()
+        }
         assert set(absent.vocabularies) == set(present.vocabularies)
         assert set(absent.ids) == set(present.ids)
         given_empty = Portfolio.from_frames({**tables, name: tables[name].slice(0, 0)}).store.tables[name]
-        assert {n: v.dtype for n, v in given_empty.columns.items()} == {n: v.dtype for n, v in absent.columns.items()}
+        assert {n: v.dtype for n, v in given_empty.columns.items()} == {
+            n: v.dtype for n, v in absent.columns.items()
+        }
 
 
 def test_names_that_are_not_there_are_refused_with_a_hint():

@@ -42,7 +42,13 @@ def _stopped(portfolio: Portfolio) -> set[str]:
 BAD_CELLS = {
     "holds": {"kind": None, "from_at": "soon", "until_at": "2024-12-31"},
     "facts": {"kind": "", "value": None, "from_at": "2025-02-30", "until_at": "2024-01-01"},
-    "contacts": {"attempted_at": None, "channel": " ", "direction": "sideways", "outcome": None, "cost": "inf"},
+    "contacts": {
+        "attempted_at": None,
+        "channel": " ",
+        "direction": "sideways",
+        "outcome": None,
+        "cost": "inf",
+    },
 }
 CASES = [(table, column, value) for table, cells in BAD_CELLS.items() for column, value in cells.items()]
 
@@ -114,7 +120,7 @@ def test_a_stale_table_blocks_everybody_and_the_future_does_not_freshen_it(table
     assert blocked("2025-05-21T23:59:59") == (f"stale:{table}",)
     assert blocked() == (f"stale:{table}",)
     assert blocked("2025-01-01", "2025-06-01", "2025-07-01") == (f"stale:{table}",)
-    assert _portfolio(options, **{table: [GOOD[table]]}).at(AS_OF - 140 * US_PER_DAY).blocked == ()
+    assert _portfolio(options, **{table: [GOOD[table]]}).at(AS_OF - 145 * US_PER_DAY).blocked == ()
 
 
 def test_a_hold_of_a_debtor_reaches_all_its_accounts_and_one_of_an_account_only_that():
@@ -127,8 +133,17 @@ def test_a_hold_of_a_debtor_reaches_all_its_accounts_and_one_of_an_account_only_
     portfolio = _portfolio(holds=holds)
     table = portfolio.store.tables["holds"]
     words = table.vocabularies["kind"]
-    found = {(account, words[code]) for account, code in zip(table.owner(), table.columns["kind"], strict=True)}
-    assert found == {(0, "dispute"), (1, "dispute"), (0, "deceased"), (1, "deceased"), (2, "dispute"), (3, "dispute")}
+    found = {
+        (account, words[code]) for account, code in zip(table.owner(), table.columns["kind"], strict=True)
+    }
+    assert found == {
+        (0, "dispute"),
+        (1, "dispute"),
+        (0, "deceased"),
+        (1, "deceased"),
+        (2, "dispute"),
+        (3, "dispute"),
+    }
     assert table.n_rows == 6
     counts = portfolio.counts["holds"]
     assert (counts.read, counts.used, counts.quarantined) == (4, 4, 0)

@@ -93,7 +93,9 @@ def test_csv_with_semicolons_decimal_commas_and_spanish_names_reads_as_the_frame
 
 def test_texts_with_quotes_delimiters_and_line_breaks_survive_csv(tmp_path: Path):
     terms = ['{"a": 1, "b": "x;y"}', "two\nlines", "ñandú, “quoted”"]
-    plans = pd.DataFrame({"plan_id": [1, 2, 3], "account_id": "A", "offered_at": "2025-01-01", "terms": terms})
+    plans = pd.DataFrame(
+        {"plan_id": [1, 2, 3], "account_id": "A", "offered_at": "2025-01-01", "terms": terms}
+    )
     plans.to_csv(tmp_path / "planes.csv", index=False)
     assert read_tables(tmp_path)["plans"]["terms"].to_pylist() == terms
 

@@ -84,7 +84,12 @@ def test_dates_mean_midnight_in_the_portfolios_zone(zone: str):
     dates = [date.fromisoformat(day) for day in days]
     for form in (days, dates, pa.array(dates, pa.date64()), pd.DataFrame({"x": dates})):
         assert _read(form, zone).values.tolist() == expected
-    assert _read(["01/01/2025", "29/02/2024", "07/09/2025", "31/12/1950"], zone, date_format="%d/%m/%Y").values.tolist() == expected
+    assert (
+        _read(
+            ["01/01/2025", "29/02/2024", "07/09/2025", "31/12/1950"], zone, date_format="%d/%m/%Y"
+        ).values.tolist()
+        == expected
+    )
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -130,14 +135,34 @@ def test_far_later_dates_are_open_ends_and_far_events_are_bad():
     assert later.values.tolist() == [NEVER, NEVER, NEVER, *_us("2199-12-31"), NEVER, NEVER]
     assert later.bad.tolist() == [False, False, False, False, True, False]
     assert _read(texts).bad.tolist() == [True, True, True, False, True, False]
-    ends = [datetime(9999, 12, 31, 23, 59, 59), date(9999, 12, 31), datetime(9999, 12, 31, tzinfo=ZoneInfo("UTC"))]
+    ends = [
+        datetime(9999, 12, 31, 23, 59, 59),
+        date(9999, 12, 31),
+        datetime(9999, 12, 31, tzinfo=ZoneInfo("UTC")),
+    ]
     for end in ends:
         assert _read([end], "America/Bogota", LATER).values.tolist() == [NEVER]
     mixed = _read(["9999-12-31", "2025-01-01T00:00:00.123456789"], column=LATER)
     assert mixed.values.tolist() == [NEVER, *_us("2025-01-01T00:00:00.123456")]
 
 
-@pytest.mark.parametrize("text", ["now", "today", "NaT", "nan", "soon", "1", "-1", "31/12/2024", "2025-02-29", "1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "now",
+        "today",
+        "NaT",
+        "nan",
+        "soon",
+        "1",
+        "-1",
+        "31/12/2024",
+        "2025-02-29",
+        "1735689600",
+        "1735689600000000",
+        "45658",
+    ],
+)
 def test_words_and_the_clock_are_no_times(text: str):
     parsed = _read([text, "2025-01-01"])
     assert parsed.bad.tolist() == [True, False]

@@ -1,4 +1,4 @@
-"""Every feature again, by plain loops over plain rows: slow, readable, and written without the library's scan."""
+"""Every feature again, by plain loops over plain rows: slow, readable, without the library's scan."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import statistics
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -127,7 +128,7 @@ def _of_times(aggregate, times, as_of):
         return len(times)
     if not times:
         return math.nan
-    gaps = [(later - earlier) / DAY for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [(later - earlier) / DAY for earlier, later in pairwise(times)]
     return {
         "since_last": lambda: (as_of - times[-1]) / DAY,
         "since_first": lambda: (as_of - times[0]) / DAY,

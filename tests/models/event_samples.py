@@ -19,12 +19,16 @@ class Columns:
 
     names: tuple[str, ...] = ("age", "paid", "constant", "empty", "product")
     kinds: tuple[str, ...] = ("number", "number", "number", "number", "category")
-    vocabularies: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: {"product": ("car", "card", "loan")})
+    vocabularies: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {"product": ("car", "card", "loan")}
+    )
     monotone: tuple[int, ...] = (0, 1, 0, 0, 0)
     hash: str = "a" * 64
 
 
-def draw(n: int = 1500, seed: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def draw(
+    n: int = 1500, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return values of `Columns`, outcomes and the true margin; a tenth of `age` is missing."""
     rng = np.random.default_rng(seed)
     age, paid = rng.normal(size=n), rng.gamma(2, 50, n)

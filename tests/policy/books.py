@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from recobro_score.calendars import parse_instant
+from recobro_score.data.events import EventStore
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.portfolio import Portfolio
-from recobro_score.data.events import EventStore
 from recobro_score.data.state import account_state
 from recobro_score.policy.actions import Catalogue
 from recobro_score.policy.inputs import DecisionInputs

@@ -222,6 +222,11 @@ def test_logged_effects_replace_the_priors_and_say_so():
         ({"country": "US"}, "no_rules:US"),
         ({"principal": 0.0}, "nothing_due"),
         ({"principal": 1.0}, "no_gain"),
+        ({"accounts": {"opened_at": "2025-07-01"}}, "not_open"),
+        (
+            {"placements": [{"account_id": "a", "placed_at": "2024-02-01", "recalled_at": "2025-05-01"}]},
+            "not_placed",
+        ),
     ],
 )
 @pytest.mark.parametrize("language", ["es", "en"])
@@ -245,10 +250,13 @@ def test_a_deferral_says_when_contact_is_lawful_again():
     assert "2025-06-09" in row["action_reason"]
 
 
-def test_scarce_capacity_goes_where_it_adds_most_and_has_a_price():
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_scarce_capacity_goes_where_it_adds_most_and_has_a_price(language):
     store = book({"d1": ("a",), "d2": ("b",)})
     limits = dict.fromkeys(("email", "sms", "whatsapp"), 0)
-    rows = _records(store, p_pay=[0.3, 0.25], capacities={"call": 0, "call_bot": 1, **limits})
+    rows = _records(
+        store, p_pay=[0.3, 0.25], capacities={"call": 0, "call_bot": 1, **limits}, language=language
+    )
     assert rows["a"]["action_id"] == "call_bot"
     assert rows["a"]["price"] > 0
     assert rows["b"]["rule"] == "capacity:call_bot"
@@ -335,7 +343,7 @@ def test_a_kept_plan_is_left_alone_until_its_next_instalment():
 
 def test_currencies_meet_only_through_rates():
     store = book()
-    with pytest.raises(ConfigError, match="COP.*USD"):
+    with pytest.raises(ConfigError, match=r"COP.*USD"):
         _candidates(store, catalogue=Catalogue.load())
     rates = Rates("COP", [("USD", 0, 4_000.0)])
     inputs = scores(store, NOW)

@@ -78,7 +78,7 @@ class AccountState:
                 "as_of": self.as_of.view("M8[us]"),
                 "exposure": self.exposure,
                 "dpd": self.dpd,
-                "bucket": words[self.bucket.astype(np.int64)],
+                "bucket": pd.array(words[self.bucket.astype(np.int64)], dtype="string"),
                 "open": self.open,
                 "placed": self.placed,
             }

@@ -83,7 +83,7 @@ def _read(
         moment = _moments(table["as_of"].to_pylist(), as_ofs, store.time_zone)
     words = dict.fromkeys(_NO, 0) | dict.fromkeys(_YES, 1)
     label = _coded([str(value).lower() for value in table["label"].to_pylist()], words)
-    pair = account * len(as_ofs) + moment
+    pair = np.where((account < 0) | (moment < 0), -1, account * len(as_ofs) + moment)
     _refuse(
         ids,
         {

@@ -2,7 +2,7 @@
 
 For each (account, as-of) the rows that any window can reach are found by binary search; one pass notes
 which filters each row passes, the known clock and the judged status included. Each slot then adds up the rows
-of its window. Money stays an integer until one division at the end, so sums are exact in any order; everything else
+of its window. Money stays an integer until one division at the end, so sums are exact in any order; all else
 follows the order of the rows, so the same account gives the same bits in any batch.
 """
 

@@ -325,8 +325,8 @@ def _profile() -> Iterator[Recipe]:
         ("product", "accounts.static.product", "category", "producto", "product"),
         ("currency", "accounts.static.currency", "category", "moneda", "currency"),
         ("creditor", "accounts.static.creditor", "category", "acreedor", "creditor"),
-        ("country", "debtors.static.country", "category", "país", "country"),
-        ("subdivision", "debtors.static.subdivision", "category", "región", "region"),
+        ("country", "accounts.static.country", "category", "país", "country"),
+        ("subdivision", "accounts.static.subdivision", "category", "región", "region"),
         ("language", "debtors.static.language", "category", "idioma", "language"),
     )
     for name, source, unit, es, en in attributes:

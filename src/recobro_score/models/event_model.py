@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Groups = NDArray[Any]
 
-CalibrationKind = Literal["later_slice", "out_of_fold"]
+CalibrationKind = Literal["later_slice", "out_of_fold", "assumed"]
 
 MIN_PER_CLASS = 20
 FOLDS = 5
@@ -47,8 +47,8 @@ class EventModel:
     ----------
     booster : Booster
     calibrator : Calibrator
-    calibration_kind : {'later_slice', 'out_of_fold'}
-        Which rows the calibrator was fitted on.
+    calibration_kind : {'later_slice', 'out_of_fold', 'assumed'}
+        Which rows the calibrator was fitted on; ``assumed``: none, the probabilities are assumptions.
     """
 
     booster: Booster

@@ -18,6 +18,7 @@ from recobro_score.models.booster import BoosterOptions
 from recobro_score.models.event_model import EventModel, canonical_order, fit_event, temporal_slices
 from recobro_score.models.facts import TrainingFacts, training_facts
 from recobro_score.models.scores import (
+    ASSUMED,
     STANDARD_THIN_FILE,
     THIN_FILE,
     UNKNOWN_BUCKET,
@@ -193,13 +194,14 @@ class PaymentModel:
         thin = np.zeros(margin.size, dtype=np.bool_)
         if self.thin_file is not None:
             thin = self.thin_file.mask(matrix.values, matrix.schema.names)
+        assumed = np.full(margin.size, self.event.calibration_kind == "assumed")
         return Scores(
             account_ids=matrix.account_ids,
             account=matrix.account,
             as_of=matrix.as_of,
             margin=margin,
             probability=self.event.calibrator.probability(margin),
-            flags=pack_flags({THIN_FILE: thin, UNKNOWN_BUCKET: bucket < 0}),
+            flags=pack_flags({THIN_FILE: thin, UNKNOWN_BUCKET: bucket < 0, ASSUMED: assumed}),
             model_id=self.model_id,
         )
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 THIN_FILE = "thin_file"
 UNKNOWN_BUCKET = "unknown_bucket"
-FLAG_NAMES = (THIN_FILE, UNKNOWN_BUCKET)
+ASSUMED = "assumed"
+FLAG_NAMES = (THIN_FILE, UNKNOWN_BUCKET, ASSUMED)
 
 
 def pack_flags(masks: Mapping[str, NDArray[np.bool_]]) -> NDArray[np.int32]:

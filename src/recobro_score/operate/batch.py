@@ -231,6 +231,7 @@ def _track(
         bundle_folder=folder,
         params={"bundle_id": result.bundle.bundle_id, **card["target"], "calibration": card["calibration"]},
         metrics=overall,
+        scorer={"time_zone": config.portfolio.time_zone, "language": config.night.language},
     )
     if progress is not None:
         progress("registering the bundle", 1.0)

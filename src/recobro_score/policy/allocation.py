@@ -29,7 +29,7 @@ CONTESTED = 2_000
 MAX_SWEEPS = 60
 TOLERANCE = 1e-4
 """A descent stops when a sweep improves g by less than this share of the disturbance."""
-_ALL_SETS = 5
+_ALL_SETS = 6
 _TIES = (1e-3, 1e-5, 1e-7)
 """Sizes, relative to the largest gain, of the orderly disturbance that breaks ties, from coarse to fine."""
 
@@ -86,7 +86,7 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """Best option of each debtor per pool; column P is what needs no scarce pool."""
+    """Best option per pool (rows) and debtor (columns); the last row is what needs no scarce pool."""
 
     gain: NDArray[np.float64]
     row: NDArray[np.int64]
@@ -94,11 +94,11 @@ class _Problem:
     capacity: NDArray[np.int64]
 
     def reduced(self, prices: NDArray[np.float64]) -> NDArray[np.float64]:
-        reduced: NDArray[np.float64] = self.gain - np.append(prices, 0.0)
+        reduced: NDArray[np.float64] = self.gain - np.append(prices, 0.0)[:, None]
         return reduced
 
     def bound(self, prices: NDArray[np.float64]) -> float:
-        best = self.reduced(prices).max(axis=1)
+        best = self.reduced(prices).max(axis=0)
         return float(best.sum() + (prices * self.capacity).sum())
 
 
@@ -135,16 +135,17 @@ def allocate(
     choice = np.zeros(len(values), dtype=np.int64)
     prices = np.zeros(len(pools))
     bound = 0.0
-    scarce = np.flatnonzero(limits >= 0)
+    wanted = np.isin(np.arange(len(pools)), pool[(values > 0.0).any(axis=0)])
+    scarce = np.flatnonzero((limits >= 0) & wanted)
     problem = _reduce(values, debtor, pool, scarce, limits[scarce])
-    if len(problem.gain):
+    if problem.gain.shape[1]:
         distinct, found = _descend(problem)
         chosen, duals = _assign(problem, distinct, found)
         prices[scarce] = min(found, duals, key=problem.bound)
         bound = problem.bound(prices[scarce])
-        taken = np.flatnonzero(problem.action[np.arange(len(chosen)), chosen] > 0)
-        row = problem.row[taken, chosen[taken]]
-        choice[row] = problem.action[taken, chosen[taken]]
+        action = problem.action[chosen, np.arange(len(chosen))]
+        row = problem.row[chosen, np.arange(len(chosen))]
+        choice[row[action > 0]] = action[action > 0]
     value = float(values[np.arange(len(values)), choice].sum()) if len(values) else 0.0
     bound = max(bound, value)
     used = np.bincount(pool[choice][(choice > 0) & (pool[choice] >= 0)], minlength=len(pools)).astype(
@@ -182,27 +183,24 @@ def _reduce(
     order = np.argsort(debtor, kind="stable")
     starts = np.flatnonzero(np.diff(debtor[order], prepend=-1))
     n, width = len(starts), len(scarce) + 1
-    gain, row, action = (
-        np.full((n, width), -np.inf),
-        np.zeros((n, width), np.int64),
-        np.zeros((n, width), np.int64),
-    )
-    gain[:, -1] = 0.0
+    gain = np.full((width, n), -np.inf)
+    row, action = np.zeros((width, n), dtype=np.int64), np.zeros((width, n), dtype=np.int64)
+    gain[-1] = 0.0
     owner = np.repeat(np.arange(n), np.diff(np.append(starts, len(order))))
-    for column in range(width):
-        free = column == width - 1
-        actions = np.flatnonzero(~np.isin(pool, scarce) if free else pool == scarce[column])
+    for option in range(width):
+        free = option == width - 1
+        actions = np.flatnonzero(~np.isin(pool, scarce) if free else pool == scarce[option])
         for a in actions[actions > 0]:
             candidate = values[order, a]
             top = np.maximum.reduceat(candidate, starts) if n else candidate
             first = np.full(n, len(order), dtype=np.int64)
             hits = np.flatnonzero(candidate == top[owner])
             np.minimum.at(first, owner[hits], hits)
-            better = (top > gain[:, column]) & (top > 0.0)
-            gain[better, column] = top[better]
-            row[better, column], action[better, column] = order[first[better]], a
-    useful = (gain > 0.0).any(axis=1)
-    return _Problem(gain[useful], row[useful], action[useful], capacity)
+            better = (top > gain[option]) & (top > 0.0)
+            gain[option, better] = top[better]
+            row[option, better], action[option, better] = order[first[better]], a
+    useful = (gain > 0.0).any(axis=0)
+    return _Problem(gain[:, useful], row[:, useful], action[:, useful], capacity)
 
 
 def _sets(n_pools: int) -> Iterator[tuple[int, ...]]:
@@ -217,8 +215,8 @@ def _descend(problem: _Problem) -> tuple[_Problem, NDArray[np.float64]]:
 
     Returns the problem with the finest disturbance, and its prices.
     """
-    n, width = problem.gain.shape
-    disturbance = (1.0 - np.arange(n) / n)[:, None] * (1.0 + 0.618 * np.arange(width)) * problem.gain.max()
+    width, n = problem.gain.shape
+    disturbance = (1.0 - np.arange(n) / n) * (1.0 + 0.618 * np.arange(width))[:, None] * problem.gain.max()
     sets = [np.array(members) for members in _sets(len(problem.capacity))]
     prices, distinct = np.zeros(len(problem.capacity)), problem
     for tie in _TIES:
@@ -237,9 +235,9 @@ def _descend(problem: _Problem) -> tuple[_Problem, NDArray[np.float64]]:
 def _step(problem: _Problem, prices: NDArray[np.float64], members: NDArray[np.int64]) -> NDArray[np.float64]:
     """Move the prices of a set together to where its demand meets its capacity."""
     reduced = problem.reduced(prices)
-    inside = reduced[:, members].max(axis=1)
-    reduced[:, members] = -np.inf
-    margin = inside - reduced.max(axis=1)
+    inside = reduced[members].max(axis=0)
+    reduced[members] = -np.inf
+    margin = inside - reduced.max(axis=0)
     units = int(problem.capacity[members].sum())
     lowest = -float(prices[members].min())
     if units >= len(margin):
@@ -257,11 +255,12 @@ def _assign(
     """
     n_pools = len(problem.capacity)
     reduced = distinct.reduced(prices)
-    choice = np.argmax(reduced, axis=1)
+    choice = np.argmax(reduced, axis=0)
     if n_pools == 0:
         return choice, prices
-    ranked = np.partition(reduced, -2, axis=1)
-    order = np.argsort(ranked[:, -1] - ranked[:, -2], kind="stable")
+    best = reduced.max(axis=0)
+    reduced[choice, np.arange(len(choice))] = -np.inf
+    order = np.argsort(best - reduced.max(axis=0), kind="stable")
     contested = np.zeros(len(choice), dtype=bool)
     contested[order[:CONTESTED]] = True
     for p, capacity in enumerate(problem.capacity):
@@ -269,15 +268,15 @@ def _assign(
         contested[held[: max(len(held) - int(capacity), 0)]] = True
     fixed = np.bincount(choice[~contested], minlength=n_pools + 1)[:n_pools]
     rows = np.flatnonzero(contested)
-    choice[rows], duals = _transport(problem.gain[rows], problem.capacity - fixed)
+    choice[rows], duals = _transport(problem.gain[:, rows], problem.capacity - fixed)
     return _in_order(problem.gain, choice), duals
 
 
 def _in_order(gain: NDArray[np.float64], choice: NDArray[np.int64]) -> NDArray[np.int64]:
     """Exchange options among debtors with equal gains so that the first rows are served first."""
-    alike = np.lexsort(gain.T)
-    changes = (gain[alike][1:] != gain[alike][:-1]).any(axis=1)
-    group = np.empty(len(gain), dtype=np.int64)
+    alike = np.lexsort(gain)
+    changes = (gain[:, alike[1:]] != gain[:, alike[:-1]]).any(axis=0)
+    group = np.empty(len(choice), dtype=np.int64)
     group[alike] = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(changes)])
     ordered = np.empty_like(choice)
     ordered[np.argsort(group, kind="stable")] = choice[np.lexsort((choice, group))]
@@ -288,12 +287,12 @@ def _transport(
     gain: NDArray[np.float64], capacity: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Best assignment of a few debtors: one option each, pools within capacity; and the pools' prices."""
-    n, n_pools = len(gain), len(capacity)
-    who, option = np.nonzero(gain[:, :n_pools] > -np.inf)
+    n, n_pools = gain.shape[1], len(capacity)
+    option, who = np.nonzero(gain[:n_pools] > -np.inf)
     choice = np.full(n, n_pools, dtype=np.int64)
     if len(who) == 0:
         return choice, np.zeros(n_pools)
-    extra = gain[who, option] - gain[who, n_pools]
+    extra = gain[option, who] - gain[n_pools, who]
     scale = max(float(np.abs(extra).max()), 1e-300)
     columns = np.arange(len(who))
     rows = sp.csr_array(

@@ -12,7 +12,7 @@ from recobro_score.policy.candidates import Candidates
 from recobro_score.policy.records import Choices, effect_sources
 from recobro_score.texts import Texts
 
-_SPOKEN = ("nothing_due", "no_gain", "human_only", "not_open", "not_placed")
+_SPOKEN = ("nothing_due", "no_gain", "not_open", "not_placed")
 
 
 def action_sentences(found: Candidates, choices: Choices, *, texts: Texts) -> NDArray[np.object_]:

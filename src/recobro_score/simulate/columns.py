@@ -43,11 +43,14 @@ _KNOWN, _PLAN = Field("known_at", "time"), Field("plan_id", "id", "L")
 
 def table_fields(people: People, scenario: Scenario) -> dict[str, tuple[Field, ...]]:
     """Return the columns of every table, in order."""
+    return _fields_of_people(people, scenario) | _fields_of_events(scenario)
+
+
+def _fields_of_people(people: People, scenario: Scenario) -> dict[str, tuple[Field, ...]]:
     countries = scenario.market.countries
     currency = Field("currency", "word", words=tuple(c.currency for c in countries))
     country = Field("country", "word", words=tuple(c.code for c in countries))
     subdivision = Field("subdivision", "word", words=people.subdivisions)
-    terms = tuple(canonical_json(t.model_dump()) for t in scenario.offers.menu)
     return {
         "accounts": (
             _ACCOUNT,
@@ -105,6 +108,12 @@ def table_fields(people: People, scenario: Scenario) -> dict[str, tuple[Field, .
             Field("from_at", "time"),
             Field("until_at", "later"),
         ),
+    }
+
+
+def _fields_of_events(scenario: Scenario) -> dict[str, tuple[Field, ...]]:
+    terms = tuple(canonical_json(t.model_dump()) for t in scenario.offers.menu)
+    return {
         "instalments": (_ACCOUNT, Field("due_at", "time"), Field("amount", "money"), _PLAN, _KNOWN),
         "balances": (
             _ACCOUNT,

@@ -1,0 +1,182 @@
+"""The whole chain: bucket by bucket to candidates, then one allocation over all accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from recobro_score.bundle import Bundle
+from recobro_score.calendars import format_instant, parse_instant
+from recobro_score.data.events import EventStore
+from recobro_score.data.portfolio import Portfolio
+from recobro_score.engine.outputs import Outputs
+from recobro_score.engine.scored import REASONS, Scored, score
+from recobro_score.errors import ContractError
+from recobro_score.explain.reasons import Reasons
+from recobro_score.money import Rates
+from recobro_score.policy.decide import (
+    Candidates,
+    DecisionInputs,
+    Versions,
+    candidates,
+    decide,
+    policy_version,
+)
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run is done; only `capacities` and `rates` change what is decided.
+
+    Attributes
+    ----------
+    capacities : mapping of str to int
+        Uses per pool of the catalogue; a pool that is not named is not limited.
+    rates : Rates, optional
+        Dated exchange rates; needed when accounts or costs are in several currencies.
+    language : str
+        Language of the sentences.
+    buckets : int
+        Parts in which accounts are scored; bounds memory.
+    threads : int
+        Threads for features and scores.
+    """
+
+    capacities: Mapping[str, int] = field(default_factory=dict)
+    rates: Rates | None = None
+    language: str = "es"
+    buckets: int = 1
+    threads: int = 1
+
+
+def run(
+    bundle: Bundle,
+    portfolio: Portfolio,
+    as_of: int | str,
+    *,
+    options: RunOptions | None = None,
+    progress: Progress | None = None,
+) -> Outputs:
+    """Score, explain and decide for every account of a portfolio.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        The trained system.
+    portfolio : Portfolio
+        The book of debts.
+    as_of : int or str
+        Instant in µs UTC, or a date or time as text (a date means 00:00 in the portfolio's time zone).
+    options : RunOptions, optional
+        Capacities, rates, language, buckets, threads.
+    progress : callable, optional
+        Called with a step's name and the share done.
+
+    Returns
+    -------
+    Outputs
+        Scores, reasons and exactly one decision record per account, by account id.
+
+    Raises
+    ------
+    ConfigError
+        If a capacity names no pool of the catalogue, or a currency has no rate.
+    """
+    options = options or RunOptions()
+    instant = parse_instant(as_of, portfolio.store.time_zone) if isinstance(as_of, str) else as_of
+    store = portfolio.at(instant)
+    tables: list[pa.Table] = []
+    found: list[Candidates] = []
+    done = 0
+    for part in store.buckets(options.buckets):
+        scored = score(bundle, part, instant, language=options.language, threads=options.threads)
+        tables.append(scored.table())
+        found.append(_candidates(bundle, scored, instant, options))
+        done += part.n_accounts
+        if progress is not None:
+            progress("scoring and explaining", done / store.n_accounts)
+    if not found:
+        msg = "the portfolio holds no usable account"
+        raise ContractError(msg)
+    decisions = decide(
+        Candidates.concat(found),
+        capacities=options.capacities,
+        language=options.language,
+        versions=_versions(bundle, options),
+    )
+    if progress is not None:
+        progress("allocating", 1.0)
+    return Outputs(
+        as_of=instant,
+        time_zone=store.time_zone,
+        scores=pa.concat_tables(tables).sort_by("account_id").combine_chunks(),
+        decided=decisions,
+        quarantine=portfolio.quarantine,
+        counts=portfolio.counts,
+        warnings=_warnings(bundle, store, instant),
+    )
+
+
+def _candidates(bundle: Bundle, scored: Scored, as_of: int, options: RunOptions) -> Candidates:
+    policy, bucket = bundle.policy, scored.state.bucket
+    codes, texts = _reason_columns(scored.reasons, scored.store.n_accounts)
+    contact = scored.contact
+    from_log = np.any(bundle.effects.from_log, axis=1).tolist()
+    inputs = DecisionInputs(
+        p_pay=scored.scores.probability,
+        paid_share=bundle.payment.paid_share(bucket),
+        unpaid_share=bundle.payment.unpaid_share(bucket),
+        expected_recovery=scored.expected_recovery,
+        state=scored.state,
+        reason_codes=codes,
+        reason_texts=texts,
+        flags=np.array(scored.flags(), dtype=object),
+        model_id=scored.scores.model_id,
+        channels=contact.channels,
+        p_contact=contact.rate,
+        typical_contact=bundle.contact.typical_rate,
+        effects=bundle.effects.shift,
+        effect_source=tuple("log" if logged else "prior" for logged in from_log),
+    )
+    return candidates(
+        inputs,
+        scored.store,
+        as_of,
+        catalogue=policy.catalogue,
+        rules=policy.rules,
+        offers=policy.offers,
+        rates=options.rates,
+    )
+
+
+def _reason_columns(reasons: Reasons, n_accounts: int) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+    codes = np.full((n_accounts, REASONS), None, dtype=object)
+    texts = codes.copy()
+    codes[reasons.row, reasons.rank - 1] = reasons.concept
+    texts[reasons.row, reasons.rank - 1] = reasons.text
+    return codes, texts
+
+
+def _versions(bundle: Bundle, options: RunOptions) -> Versions:
+    policy = bundle.policy
+    return Versions(
+        policy=policy_version(policy.catalogue, policy.rules, policy.offers, options.capacities),
+        rules=policy.rules.version,
+        bundle_id=bundle.bundle_id,
+    )
+
+
+def _warnings(bundle: Bundle, store: EventStore, as_of: int) -> tuple[str, ...]:
+    """Return what a reader must know before acting on the decisions."""
+    told = list(bundle.card["warnings"])
+    if bundle.contact.as_of > as_of:
+        learned = format_instant(bundle.contact.as_of, store.time_zone)
+        told.append(f"the bundle was trained on data up to {learned}, after the as-of: it knows the future")
+    told += [f"nobody may be contacted: {reason}" for reason in store.blocked]
+    return tuple(told)

@@ -1,0 +1,178 @@
+"""Recipes are data: they survive JSON, and everything wrong with a set is said at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recobro_score.data.contracts import CONTRACTS
+from recobro_score.errors import ConfigError
+from recobro_score.features import (
+    CONCEPTS,
+    Between,
+    FeatureSet,
+    Months,
+    PromiseRule,
+    Recipe,
+    Where,
+    Window,
+    compute,
+)
+from recobro_score.features.readable import EVENT_TABLES, STATIC
+from tests.features.every_recipe import EVERY
+from tests.features.stores import AS_OF, store_of
+
+STANDARD = FeatureSet.standard()
+
+
+@pytest.mark.parametrize("features", [STANDARD, EVERY, FeatureSet(EVERY.recipes, PromiseRule(5, 0.9))])
+def test_a_set_survives_json(features):
+    assert FeatureSet.from_json(features.to_json()) == features
+    assert FeatureSet.from_json(features.to_json()).to_json() == features.to_json()
+
+
+_ends = st.one_of(st.none(), st.floats(-400, 0).map(lambda days: days - 1))
+_windows = st.one_of(
+    st.none(),
+    st.builds(Window, _ends, st.just(0.0)),
+    st.builds(Months, st.integers(-12, -2), st.integers(-1, 0)),
+)
+_conditions = st.one_of(
+    st.builds(Where, st.just("channel"), st.lists(st.text(max_size=5), min_size=1).map(tuple)),
+    st.builds(Between, st.just("local_minute"), st.floats(0, 700), st.floats(701, 1440)),
+)
+
+
+@given(window=_windows, where=st.lists(_conditions, max_size=3).map(tuple), label=st.text(max_size=20))
+def test_any_recipe_survives_json(window, where, label):
+    recipe = Recipe("it", "contacts", "count", "contact_effort", window=window, where=where,
+                    labels=(("en", label), ("es", label)), monotone=-1, unit="count")  # fmt: skip
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+    assert FeatureSet.from_json(FeatureSet((recipe,)).to_json()).recipes == (recipe,)
+
+
+def test_recipes_are_frozen_and_hold_no_callables():
+    for recipe in STANDARD.recipes:
+        assert not any(callable(value) for value in dataclasses.astuple(recipe))
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            recipe.name = "other"
+
+
+def test_the_standard_set_has_plain_labels_in_both_languages_and_covers_every_concept():
+    shown = [recipe for recipe in STANDARD.recipes if not recipe.hidden]
+    assert {recipe.concept for recipe in shown} == set(CONCEPTS)
+    assert len(CONCEPTS) <= 16
+    for language in ("en", "es"):
+        labels = [recipe.label(language) for recipe in shown]
+        assert len(set(labels)) == len(labels)
+        assert all(0 < len(label) <= 60 for label in labels)
+        assert not any("_" in label for label in labels)
+
+
+def test_describe_lists_every_feature_once():
+    frame = STANDARD.describe()
+    assert tuple(frame["name"]) == STANDARD.names
+    assert len(STANDARD) >= 55
+    assert {"concept", "window", "unit", "label_en", "label_es"} <= set(frame.columns)
+    assert frame.set_index("name").loc["paid_month_2", "window"] == "[-2, -1) months"
+
+
+def test_readable_columns_are_columns_of_the_contracts():
+    for name, table in EVENT_TABLES.items():
+        computed = {"recovery", "local_minute", "local_weekday"}
+        assert set(table.columns) - computed <= set(CONTRACTS[name].names)
+        assert set(table.dates) <= set(CONTRACTS[name].of_kind("later"))
+    for name, columns in STATIC.items():
+        assert set(columns) <= set(CONTRACTS[name].names)
+
+
+def _recipe(**fields):
+    given = {"name": "it", "table": "payments", "aggregate": "count", "concept": "payment_amounts"}
+    return Recipe(**{**given, **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"name": "Not A Name"}, "lower-case"),
+        ({"concept": "payment_amount"}, "Did you mean 'payment_amounts'?"),
+        ({"monotone": 2}, "monotone must be -1, 0 or 1"),
+        ({"aggregate": "cuont"}, "Did you mean 'count'?"),
+        ({"table": "payment"}, "Did you mean 'payments'?"),
+        ({"table": "facts"}, "vulnerability and health"),
+        ({"table": "holds"}, "may not be read"),
+        ({"table": "debtors", "aggregate": "static", "value": "birth_year"}, "age is no feature"),
+        ({"table": "accounts", "aggregate": "static", "value": "produkt"}, "Did you mean 'product'?"),
+        ({"table": "payments", "aggregate": "static", "value": "amount"}, "reads accounts or debtors"),
+        ({"table": "state", "aggregate": "state", "value": "exposure", "window": Window(-1, 0)}, "no window"),
+        ({"value": "amount"}, "count takes no value"),
+        ({"aggregate": "sum"}, "no value given"),
+        ({"aggregate": "sum", "value": "amuont"}, "Did you mean 'amount'?"),
+        ({"aggregate": "sum", "value": "kind"}, "is a category"),
+        ({"aggregate": "distinct", "value": "amount"}, "is a money column"),
+        ({"window": Window(0, 30)}, "looks ahead"),
+        ({"window": Window(-30, None)}, "looks ahead"),
+        ({"window": Months(-1, 1)}, "looks ahead"),
+        ({"window": Window(-30, -60)}, "is empty"),
+        ({"window": Window(float("-inf"), 0)}, "None leaves an end open"),
+        ({"aggregate": "until_first"}, "needs a window ahead"),
+        ({"where": (Where("knid", ("payment",)),)}, "Did you mean 'kind'?"),
+        ({"where": (Where("kind", ("paymnet",)),)}, "Did you mean 'payment'?"),
+        ({"where": (Where("kind", ()),)}, "names no word"),
+        ({"where": (Where("status", ("kept",)),)}, "no judged status"),
+        ({"where": (Between("method", 1, 2),)}, "no number payments.method"),
+        ({"where": (Between("amount", 2, 1),)}, "no number lies in"),
+        ({"table": "promises", "where": (Where("status", ("keept",)),)}, "Did you mean 'kept'?"),
+        ({"table": "plans", "where": (Where("end_reason", ("broken",)),)}, 'add Where("status", ("ended",))'),
+        ({"table": "plans", "aggregate": "last", "value": "accepted_at"}, "no column plans.accepted_at"),
+        ({"of": ("a", "b")}, "`of` belongs to"),
+        ({"table": "derived", "aggregate": "share", "of": ("it",)}, "is of two recipes"),
+        ({"table": "derived", "aggregate": "share", "of": ("it", "it")}, "made of itself"),
+        ({"table": "derived", "aggregate": "share", "of": ("itt", "it")}, "Did you mean 'it'?"),
+        ({"hidden": True}, "no feature is left"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_with_a_hint(fields, said):
+    with pytest.raises(ConfigError) as error:
+        FeatureSet((_recipe(**fields),))
+    assert said in str(error.value)
+
+
+def test_everything_wrong_is_said_at_once():
+    wrong = (
+        _recipe(concept="x"),
+        _recipe(name="two", aggregate="sum"),
+        _recipe(name="two", table="nowhere"),
+        _recipe(name="a", table="derived", aggregate="share", of=("b", "b")),
+        _recipe(name="b", table="derived", aggregate="trend", of=("a", "it")),
+    )
+    with pytest.raises(ConfigError) as error:
+        FeatureSet(wrong, PromiseRule(grace_days=-1, tolerance=2))
+    text = str(error.value)
+    for said in (
+        "it: unknown concept",
+        "two: no value",
+        "two: unknown table",
+        "used 2 times",
+        "a: made of itself",
+        "b: made of itself",
+        "grace_days",
+        "tolerance",
+    ):
+        assert said in text
+    assert text.startswith("8 problems")
+
+
+def test_a_user_adds_a_feature_in_three_lines():
+    mine = Recipe("cash_45d", "payments", "count", "payment_regularity", window=Window(-45, 0),
+                  where=(Where("method", ("cash",)),))  # fmt: skip
+    features = STANDARD.with_recipes(mine)
+    store = store_of({"payments": [{"at": AS_OF - 1, "amount": 1, "method": "cash"}]})
+    assert compute(features.schema(store), store, [AS_OF]).column("cash_45d").tolist() == [1.0]
+    assert features.without("cash_45d") == STANDARD
+    with pytest.raises(ConfigError, match="no recipe 'exposure'"):
+        STANDARD.without("exposure")
