@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recobro_score.bundle import Bundle
-from recobro_score.calendars import format_instant
+from recobro_score.calendars import format_instant, parse_instant
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.data.state import account_state
 from recobro_score.errors import NotEnoughData
@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of it that is done, 0 to 1."""
 
+OBSERVED = ("payments", "balances", "contacts", "promises", "decisions")
+"""Tables whose newest row tells until when a portfolio was observed."""
 PROFILE_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -48,8 +50,9 @@ class TrainingOptions:
     ----------
     target : PaymentTarget
         Share of the exposure and horizon that count as paying.
-    observed_until : int, optional
-        Instant up to which the tables are complete (µs UTC); the latest known clock in them if absent.
+    observed_until : int or str, optional
+        Instant up to which the tables are complete (µs UTC, or a date in the portfolio's time zone). If
+        absent, the latest instant at which a payment, balance, contact, promise or decision became known.
     booster : BoosterOptions
         Trees, seed, threads.
     features : FeatureSet, optional
@@ -59,7 +62,7 @@ class TrainingOptions:
     """
 
     target: PaymentTarget = field(default_factory=lambda: PaymentTarget(share=0.5, horizon_days=30))
-    observed_until: int | None = None
+    observed_until: int | str | None = None
     booster: BoosterOptions = field(default_factory=BoosterOptions)
     features: FeatureSet | None = None
     labels: Any = None
@@ -119,8 +122,8 @@ def train(
         The book of debts with its history.
     timeline : Timeline
         Snapshots to learn from. With three or more that leave room for the horizon between them, the last
-        matured one tests and the one before calibrates; with fewer, calibration is out of fold by debtor,
-        and the report says so.
+        matured one tests and the quarter before it calibrates; with fewer, calibration is out of fold by
+        debtor, and the report says so.
     options : TrainingOptions, optional
         Target, booster, features.
     policy : Policy, optional
@@ -138,7 +141,7 @@ def train(
     policy = policy or Policy.load()
     tell = progress or _silent
     store, as_ofs = portfolio.store, np.array(timeline.as_ofs, dtype=np.int64)
-    until = options.observed_until or max(portfolio.newest.values(), default=0) + 1
+    until = _observed_until(portfolio, options.observed_until)
     tell("features", 0.0)
     schema = (options.features or FeatureSet.standard()).schema(store)
     matrix = compute(schema, store, as_ofs, threads=options.booster.threads)
@@ -161,6 +164,14 @@ def train(
     card["profile"] = _profile(matrix, payment)
     tell("trained", 1.0)
     return Training(Bundle(schema, payment, contact, effects, policy, card), payment.validation, labels)
+
+
+def _observed_until(portfolio: Portfolio, given: int | str | None) -> int:
+    if isinstance(given, str):
+        return parse_instant(given, portfolio.store.time_zone)
+    if given is not None:
+        return given
+    return max((portfolio.newest[table] for table in OBSERVED if table in portfolio.newest), default=0) + 1
 
 
 def _silent(step: str, done: float) -> None:
@@ -217,7 +228,8 @@ def _splits(labels: Labels, timeline: Timeline, target: PaymentTarget) -> Iterat
     if not matured:
         return
     try:
-        yield holdout(Timeline(matured, timeline.time_zone), target.horizon_days)
+        calibration = max(1, len(matured) // 4)
+        yield holdout(Timeline(matured, timeline.time_zone), target.horizon_days, calibration=calibration)
     except NotEnoughData as error:
         logger.warning("no split in time: %s", error)
     yield None

@@ -30,15 +30,17 @@ def test_every_error_is_of_the_family_and_the_matching_builtin(name: str):
 
 def test_a_problem_says_what_how_many_and_shows_five_examples():
     problem = Problem(
-        "payments.paid_at: not a date", 1312, 40118, tuple("abcdefg"), hint(" amout", ["amount"])
+        "payments.paid_at: not a date", 1312, 40118, tuple("abcdef"), hint(" amout", ["amount"])
     )
+    close = hint("amout", ["amount"])
     assert str(problem) == (
-        "payments.paid_at: not a date (1,312 of 40,118 rows), for example a, b, c, d, e Did you mean 'amount'?"
+        "payments.paid_at: not a date (1,312 of 40,118 rows), for example a, b, c, d, e" + close
     )
     assert str(Problem("x", 2)) == "x (2 rows)"
     assert report("broken:", [Problem("a"), Problem("b")]) == "broken:\n  - a\n  - b"
 
 
 def test_a_hint_is_silent_when_nothing_is_close():
+    assert hint("amout", ["amount"]) == " Did you mean 'amount'?"
     assert hint("zzz", ["amount"]) == ""
     assert hint("paid", ["paid_at", "amount"]) == " Did you mean 'paid_at'?"

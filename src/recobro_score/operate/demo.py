@@ -15,6 +15,7 @@ Progress = Callable[[str, float], None]
 
 TIME_ZONE = "America/Bogota"
 SNAPSHOTS = 9
+EXAMPLES = 4
 RUN_FILE = "run.toml"
 
 _RUN_TOML = """\
@@ -33,6 +34,7 @@ horizon_days = 30  # ... within 30 days
 first = {first}
 last = {last}
 every_days = 30
+observed_until = {as_of}  # the tables are complete until then
 
 [bundle]
 reference = "bundle"
@@ -80,14 +82,30 @@ class Demo:
     night: Night
 
     def summary(self) -> str:
-        """Return what was learned and decided, and where the files lie."""
+        """Return what was learned and decided, some decisions in words, and where the files lie."""
         places = [self.folder / "portfolio", self.folder / RUN_FILE, self.job.folder, self.night.folder]
         parts = [
             self.job.summary(),
             self.night.summary(),
+            *self._examples(),
             "Look at:\n" + "\n".join(f"  {place}" for place in places),
         ]
         return "\n\n".join(parts)
+
+    def _examples(self) -> list[str]:
+        """Return the most valuable decision of each action, with its reasons."""
+        decisions = self.night.outputs.frame().sort_values("value", ascending=False)
+        best = decisions.drop_duplicates("action_id").head(EXAMPLES)
+        return [
+            "\n".join(
+                [
+                    f"{row.account_id}  {row.action_id}  p_pay {row.p_pay:.2f}",
+                    *(f"  - {text}" for text in (row.reason_1, row.reason_2) if text),
+                    f"  = {row.action_reason}",
+                ]
+            )
+            for row in best.itertuples()
+        ]
 
 
 def run_demo(
@@ -96,7 +114,7 @@ def run_demo(
     accounts: int = 5_000,
     seed: int = 7,
     language: str = "es",
-    tracking: bool = False,
+    tracking: bool = True,
     progress: Progress | None = None,
 ) -> Demo:
     """Simulate, train and decide in a folder.

@@ -92,6 +92,12 @@ def _fields_of_people(people: People, scenario: Scenario) -> dict[str, tuple[Fie
             Field("source", "word", words=statics.SOURCES),
             _KNOWN,
         ),
+    }
+
+
+def _fields_of_events(scenario: Scenario) -> dict[str, tuple[Field, ...]]:
+    terms = tuple(canonical_json(t.model_dump()) for t in scenario.offers.menu)
+    return {
         "facts": (
             _DEBTOR,
             Field("kind", "word", words=statics.FACTS),
@@ -108,12 +114,6 @@ def _fields_of_people(people: People, scenario: Scenario) -> dict[str, tuple[Fie
             Field("from_at", "time"),
             Field("until_at", "later"),
         ),
-    }
-
-
-def _fields_of_events(scenario: Scenario) -> dict[str, tuple[Field, ...]]:
-    terms = tuple(canonical_json(t.model_dump()) for t in scenario.offers.menu)
-    return {
         "instalments": (_ACCOUNT, Field("due_at", "time"), Field("amount", "money"), _PLAN, _KNOWN),
         "balances": (
             _ACCOUNT,
