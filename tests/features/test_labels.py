@@ -44,6 +44,13 @@ def test_the_share_is_reached_exactly():
     assert label(paid((3, 333)), share=0.3333, principal=1000) == (0.0, "known")
 
 
+def test_a_share_that_is_no_whole_cent_is_rounded_up():
+    assert label(paid((3, 333)), share=0.3333, principal=999) == (1.0, "known")
+    assert label(paid((3, 332)), share=0.3333, principal=999) == (0.0, "known")
+    assert label(paid((3, 3334)), share=0.3333, principal=10_001) == (1.0, "known")
+    assert label(paid((3, 3333)), share=0.3333, principal=10_001) == (0.0, "known")
+
+
 def test_the_window_is_half_open():
     assert label(paid((0, 500)))[0] == 1.0
     assert label(paid((30, 500)))[0] == 0.0

@@ -145,6 +145,16 @@ def test_a_promise_is_judged_as_of_the_snapshot(paid_on, known_after, as_of_day,
     assert found == {word: float(word == status) for word in found}
 
 
+def test_a_payment_dated_after_the_snapshot_keeps_no_promise_though_it_is_known():
+    tables = {
+        "promises": [{"at": AS_OF - 5 * DAY, "due_at": AS_OF + 5 * DAY, "amount": 500}],
+        "payments": [{"at": AS_OF + DAY, "known_at": AS_OF - DAY, "amount": 500}],
+    }
+    kept = {"table": "promises", "aggregate": "count", "where": (Where("status", ("kept",)),)}
+    assert feature(kept, tables) == 0.0
+    assert feature(kept, tables, AS_OF + DAY + 1) == 1.0
+
+
 def test_a_reversal_breaks_a_kept_promise_again():
     tables = {
         "promises": [{"at": AS_OF - 20 * DAY, "due_at": AS_OF - 10 * DAY, "amount": 500}],

@@ -214,11 +214,12 @@ def test_scores_name_their_model_and_flags(book: Book, later: PaymentModel) -> N
     scores = later.score(book.matrix, book.bucket)
     frame = scores.frame()
     assert list(frame) == [
-        "account_id", "as_of", "margin", "probability", "thin_file", "unknown_bucket", "model_id"
+        "account_id", "as_of", "margin", "probability", "thin_file", "unknown_bucket", "assumed", "model_id"
     ]  # fmt: skip
     assert set(frame["model_id"]) == {later.model_id}
     np.testing.assert_array_equal(frame["thin_file"], book.matrix.values[:, 1] < 20)
     np.testing.assert_array_equal(frame["unknown_bucket"], book.bucket == -1)
+    assert not frame["assumed"].any()
     assert frame["as_of"].iloc[0].isoformat() == "2024-10-04T00:00:00+00:00"
 
 

@@ -93,6 +93,17 @@ def test_bad_rows_go_to_quarantine_and_the_night_goes_on(copied):
     ]
 
 
+def test_the_registered_champion_decides_as_the_folder_does(copied):
+    first = night_bytes(copied / "out" / AS_OF)
+    run_file = copied / "run.toml"
+    text = run_file.read_text().replace(
+        'reference = "bundle"', 'reference = "models:/recobro-score@champion"'
+    )
+    run_file.write_text(text)
+    assert nightly(copied) == 0
+    assert night_bytes(copied / "out" / AS_OF) == first
+
+
 def break_payments(folder):
     path = folder / "portfolio" / "payments.parquet"
     table = pq.read_table(path)

@@ -20,7 +20,7 @@ from recobro_score.calendars import as_datetime, parse_instant
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.data.quarantine import QUARANTINE_VERSION
 from recobro_score.data.sources import read_portfolio, table_files
-from recobro_score.digest import readable_json, sha256_file, sha256_text, write_parquet
+from recobro_score.digest import canonical_json, readable_json, sha256_file, sha256_text, write_parquet
 from recobro_score.errors import ConfigError, ContractError, SafetyTableError
 from recobro_score.models.booster import BoosterOptions
 from recobro_score.models.payment import PaymentTarget
@@ -264,16 +264,17 @@ def _manifest(config: RunConfig, *, bundle: Bundle, outputs: engine.Outputs, fol
         "plan": outputs.plan(),
         "warnings": list(outputs.warnings),
         "bundle": {"id": bundle.bundle_id, "policy": bundle.policy.version},
-        "run": sha256_text(_without_places(config)),
+        "run": sha256_text(_decisive(config)),
         "inputs": _input_hashes(config.portfolio.folder),
         "outputs": {name: sha256_file(folder / name) for name in written},
         "versions": {name: version(name) for name in _LIBRARIES},
     }
 
 
-def _without_places(config: RunConfig) -> str:
-    """Return what the run file decides, without where things lie."""
-    return config.model_dump_json(exclude={"portfolio": {"folder"}, "output": True, "bundle": True})
+def _decisive(config: RunConfig) -> str:
+    """Return what of the run file decides a night: not where things lie, nor how the work is divided."""
+    night = config.model_dump(mode="json", include={"night": {"language"}, "capacities": True, "rates": True})
+    return canonical_json(night | {"portfolio": config.portfolio.options().model_dump(mode="json")})
 
 
 def _input_hashes(folder: Path) -> dict[str, str]:
