@@ -132,7 +132,7 @@ def run_demo(
     progress : callable, optional
         Called with a step's name and the share done.
     """
-    out = Path(out)
+    out = Path(out).resolve()
     tell = progress or (lambda step, done: None)  # noqa: ARG005 - the shape of Progress
     tell("simulating the portfolio", 0.0)
     simulation = simulate_portfolio(accounts, seed=seed)
