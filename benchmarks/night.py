@@ -15,6 +15,7 @@ import pandas as pd
 from results import Table
 
 import recobro_score as rs
+from recobro_score.simulate.portfolio import Simulation
 
 CALLS = 300
 FACTORS = {"COP": 0.00025, "CLP": 0.00105}
@@ -23,14 +24,14 @@ CALL_ACTIONS = ("call_agent", "plan_call")
 OTHER_POOLS = dict.fromkeys(("call_bot", "sms", "whatsapp", "email"), 0)
 
 
-def true_effects(simulation) -> pd.DataFrame:
+def true_effects(simulation: Simulation) -> pd.DataFrame:
     """Return the true effect of every action on every account, in the reporting currency."""
     truth = simulation.truth.to_pandas()
     truth["worth"] = truth["effect"] * truth["currency"].map(FACTORS)
     return truth.pivot_table(index="account_id", columns="action_id", values="worth", dropna=False)
 
 
-def decide(simulation) -> pd.DataFrame:
+def decide(simulation: Simulation) -> pd.DataFrame:
     """Train on the portfolio's history and decide its night."""
     zone = simulation.scenario.span.time_zone
     portfolio = rs.Portfolio.from_frames(dict(simulation.tables), options=rs.PortfolioOptions(time_zone=zone))

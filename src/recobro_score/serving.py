@@ -163,15 +163,9 @@ class Scorer:
         frames["accounts"] = [request.account]
         if request.debtor is not None:
             frames["debtors"] = [request.debtor]
-        portfolio = Portfolio.from_frames(
-            {table: rows or _no_rows(table) for table, rows in frames.items()}, options=self.options
-        )
+        portfolio = Portfolio.from_frames(frames, options=self.options)
         if len(portfolio.quarantine):
             bad = portfolio.quarantine.table.to_pylist()
             problems = [Problem(f"{row['table']}[{row['row']}]: {row['rule']}") for row in bad]
             raise ContractError(report("the request has bad rows:", problems))
         return portfolio
-
-
-def _no_rows(table: str) -> dict[str, list[Any]]:
-    return {name: [] for name in CONTRACTS[table].names}

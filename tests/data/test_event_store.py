@@ -77,6 +77,11 @@ def test_taking_accounts_takes_their_rows_and_nothing_else(seed: int, chosen: se
     assert raw(store.take(np.arange(N_ACCOUNTS)).tables["payments"]) == raw(store.tables["payments"])
 
 
+def test_the_split_is_the_same_on_every_machine():
+    parts = [sorted(set(part.debtor_ids.to_pylist())) for part in STORES[0].buckets(3)]
+    assert parts == [["D05", "D06", "D07"], ["D01", "D03"], ["D00", "D02", "D04"]]
+
+
 def _rows_of(tables: Tables, account: str) -> Tables:
     accounts = tables["accounts"]
     debtor = accounts.filter(pc.field("account_id") == account)["debtor_id"][0].as_py()

@@ -67,6 +67,8 @@ def test_a_malformed_row_stops_every_account_of_whom_it_names(table: str, column
 def test_a_row_that_names_nobody_blocks_everybody(table: str):
     names = [name for name in ("account_id", "debtor_id") if name in GOOD[table]]
     portfolio = _portfolio(**{table: [GOOD[table], {**GOOD[table], **dict.fromkeys(names)}]})
+    rule = "names_nobody" if table == "holds" else f"missing:{names[0]}"
+    assert portfolio.quarantine.counts() == {(table, rule): 1}
     assert portfolio.store.blocked == (f"names_nobody:{table}",)
     assert _stopped(portfolio) == set()
 
@@ -80,7 +82,7 @@ def test_an_id_that_cannot_be_read_names_nobody():
 def test_a_stranger_stops_nobody_and_is_quarantined(table: str):
     owner = "account_id" if table == "contacts" else "debtor_id"
     portfolio = _portfolio(**{table: [{**GOOD[table], owner: "nobody"}]})
-    assert portfolio.counts[table].quarantined == 1
+    assert portfolio.quarantine.counts() == {(table, f"unknown_{owner.removesuffix('_id')}"): 1}
     assert portfolio.store.blocked == ()
     assert _stopped(portfolio) == set()
 

@@ -68,9 +68,9 @@ def test_parquet_files_and_folders_read_as_the_frames(tables: Tables, expected: 
     for name, table in tables.items():
         pq.write_table(table, tmp_path / f"{name}.parquet")
     (tmp_path / "payments.parquet").unlink()
-    (tmp_path / "payments" / "year=2024").mkdir(parents=True)
-    pq.write_table(tables["payments"].slice(0, 10), tmp_path / "payments" / "part-0.parquet")
-    pq.write_table(tables["payments"].slice(10), tmp_path / "payments" / "year=2024" / "part-1.parquet")
+    for year, part in (("2023", tables["payments"].slice(0, 10)), ("2024", tables["payments"].slice(10))):
+        (tmp_path / "payments" / f"year={year}").mkdir(parents=True)
+        pq.write_table(part, tmp_path / "payments" / f"year={year}" / "part-0.parquet")
     (tmp_path / "truth").mkdir()
     (tmp_path / "README.md").write_text("no table")
     assert raw(read_portfolio(tmp_path).store) == expected
@@ -98,6 +98,34 @@ def test_texts_with_quotes_delimiters_and_line_breaks_survive_csv(tmp_path: Path
     )
     plans.to_csv(tmp_path / "planes.csv", index=False)
     assert read_tables(tmp_path)["plans"]["terms"].to_pylist() == terms
+
+
+TRICKY = {
+    "comments are rows": ("a,b\n#1,2\n3,4\n", [("#1", "2"), ("3", "4")]),
+    "windows line ends": ("a;b\r\n1;2\r\n3;4\r\n", [("1", "2"), ("3", "4")]),
+    "more commas than semicolons": ("a;b\n1,5;2,5\n3,5;4,5\n", [("1,5", "2,5"), ("3,5", "4,5")]),
+    "a byte order mark": ("\ufeffa;b\n1;2,5\n", [("1", "2,5")]),
+    "no last line end": ("a\tb\n1\t2", [("1", "2")]),
+    "empty and quoted cells": ('a,b\n"",x\nNA,"q""r"\n', [(None, "x"), ("NA", 'q"r')]),
+    "rows that look like another header": ("a|b\nx|y\nx|y\n1|2\n", [("x", "y"), ("x", "y"), ("1", "2")]),
+    "no rows": ("a;b\n", []),
+}
+
+
+@pytest.mark.parametrize("case", TRICKY)
+def test_every_line_of_a_csv_after_the_first_is_a_row(case: str, tmp_path: Path):
+    text, expected = TRICKY[case]
+    (tmp_path / "plans.csv").write_bytes(text.encode())
+    table = read_tables(tmp_path)["plans"]
+    assert table.column_names == ["a", "b"]
+    assert list(zip(*table.to_pydict().values(), strict=True)) == expected
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\ncaf\xe9,1\n", b"a,b\n1\n", b'a,b\n"x"y,1\n'])
+def test_a_csv_that_cannot_be_read_whole_is_refused(content: bytes, tmp_path: Path):
+    (tmp_path / "plans.csv").write_bytes(content)
+    with pytest.raises(ContractError, match=r"plans\.csv: not a readable CSV file"):
+        read_tables(tmp_path)
 
 
 def test_a_file_that_means_no_table_or_a_table_twice_is_named(tmp_path: Path):

@@ -193,7 +193,9 @@ def _owner(checked: Checked, people: Population) -> NDArray[np.int64]:
     account = codes_of(checked.values("account_id"), people.account_ids)
     unnamed = checked.columns["account_id"].missing & checked.columns["debtor_id"].missing
     checked.log.mark(unnamed, "names_nobody", None)
-    checked.log.mark((account < 0) & (debtor < 0), "unknown_account", "account_id")
+    unknown = (account < 0) & (debtor < 0)
+    checked.log.mark(unknown & ~checked.columns["account_id"].missing, "unknown_account", "account_id")
+    checked.log.mark(unknown, "unknown_debtor", "debtor_id")
     return account
 
 
