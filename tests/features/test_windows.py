@@ -155,6 +155,14 @@ def test_a_payment_dated_after_the_snapshot_keeps_no_promise_though_it_is_known(
     assert feature(kept, tables, AS_OF + DAY + 1) == 1.0
 
 
+def test_a_promise_without_an_amount_is_neither_open_nor_kept_nor_broken():
+    tables = {"promises": [{"at": AS_OF - 5 * DAY, "due_at": AS_OF + 5 * DAY}]}
+    every = {"table": "promises", "aggregate": "count"}
+    assert feature(every, tables) == 1.0
+    for word in ("open", "kept", "broken"):
+        assert feature({**every, "where": (Where("status", (word,)),)}, tables) == 0.0
+
+
 def test_a_reversal_breaks_a_kept_promise_again():
     tables = {
         "promises": [{"at": AS_OF - 20 * DAY, "due_at": AS_OF - 10 * DAY, "amount": 500}],
@@ -176,7 +184,7 @@ def test_instalments_are_paid_oldest_first_and_those_of_plans_stay_apart():
             {"at": AS_OF - 30 * DAY, "amount": 100},
             {"at": AS_OF - 1, "amount": 100},
         ],
-        "payments": [{"at": AS_OF - 2 * DAY, "amount": 250}],
+        "payments": [{"at": AS_OF - 2 * DAY, "amount": 200}],
     }
     tables["instalments"] = [{**row, "known_at": AS_OF - 90 * DAY} for row in tables["instalments"]]
     counts = [
