@@ -29,18 +29,24 @@ app = typer.Typer(
 RunFile = Annotated[Path, typer.Argument(metavar="RUN.TOML", help="The run file.")]
 
 
-@app.callback()
-def options(
-    *,
-    debug: Annotated[bool, typer.Option(DEBUG, help="Show the trace of an error.")] = False,  # noqa: ARG001
-    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
-) -> None:
-    """Score overdue debts and choose the next best action for each."""
-    if version:
+def _show_version(asked: bool) -> None:  # noqa: FBT001 - the shape of a callback
+    if asked:
         import recobro_score
 
         typer.echo(recobro_score.__version__)
         raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show the trace of an error.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop."),
+    ] = False,
+) -> None:
+    """Score overdue debts and choose the next best action for each."""
 
 
 @app.command()

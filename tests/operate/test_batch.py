@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import recobro_score
 from recobro_score import cli
 from recobro_score.digest import sha256_file
 from recobro_score.errors import ConfigError
@@ -152,6 +153,11 @@ def test_every_failure_has_its_exit_code_and_one_line(fault, code, words, copied
     assert len(reason) == 1
     assert words in reason[0]
     assert "Traceback" not in error
+
+
+def test_the_version_is_told(capsys):
+    assert cli.run(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == recobro_score.__version__
 
 
 def test_debug_shows_the_trace(copied, capsys):
