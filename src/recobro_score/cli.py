@@ -1,4 +1,4 @@
-"""The command line: ``recobro-score demo | train | nightly``.
+"""The command line: ``recobro-score demo | train | nightly | warmup``.
 
 Exit codes: 0 done; 2 wrong configuration or usage; 3 a data contract broken beyond the allowed share, or a
 safety table missing; 1 anything else. The reason is one line on stderr; ``--debug`` adds the trace.
@@ -55,7 +55,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("demo_out"),
     accounts: Annotated[int, typer.Option(min=200, help="Accounts to simulate.")] = 5_000,
     seed: Annotated[int, typer.Option(help="Seed of the simulation.")] = 7,
-    language: Annotated[str, typer.Option(help="Language of the sentences: es or en.")] = "es",
+    language: Annotated[str, typer.Option(help="Language of the sentences: es, en or pt.")] = "es",
 ) -> None:
     """Simulate a portfolio, train on it, run a night, and show what was decided."""
     from recobro_score.operate.demo import run_demo
@@ -84,6 +84,18 @@ def nightly(
     from recobro_score.operate.config import RunConfig
 
     typer.echo(run_night(RunConfig.read(run_file), as_of, progress=_Bar()).summary())
+
+
+@app.command()
+def warmup(
+    bundle: Annotated[
+        Path | None, typer.Argument(metavar="[BUNDLE]", help="A bundle to rehearse with.")
+    ] = None,
+) -> None:
+    """Compile everything that scoring needs, so that the next start does not wait for it."""
+    from recobro_score.operate.warmup import warm_up
+
+    typer.echo(warm_up(bundle, progress=_Bar()).summary())
 
 
 class _Bar:
@@ -115,6 +127,7 @@ def run(arguments: list[str]) -> int:
     arguments : list of str
         Without the program's name.
     """
+    arguments = arguments or ["--help"]
     debug = DEBUG in arguments
     try:
         words = [word for word in arguments if word != DEBUG]
@@ -136,7 +149,8 @@ def main() -> None:
 def _reason(error: Exception) -> str:
     """Return the error as one line."""
     shown = error.format_message() if hasattr(error, "format_message") else str(error)
-    return "; ".join(line.strip(" -") for line in shown.splitlines() if line.strip()) or type(error).__name__
+    lines = "; ".join(line.strip(" -") for line in shown.splitlines() if line.strip())
+    return lines.replace(":; ", ": ") or type(error).__name__
 
 
 def _exit_code(error: Exception) -> int:

@@ -1,4 +1,4 @@
-"""Score, explain and decide for one account from its raw events: the same bits as the night.
+"""Score and explain one account from its raw events: the same bits as the night.
 
 A request holds the rows of one account's tables as records; it goes through the same contracts and the same
 engine as a portfolio. A row that a night would quarantine is an error here, named in full.

@@ -1,12 +1,14 @@
 """As-of dates, splits with an embargo, and folds.
 
 A model is trained on early as-ofs, calibrated on later ones and tested on the latest. Between the parts lies
-an embargo at least as long as the horizon, so that no label window of one part reaches into the next.
+an embargo at least as long as the horizon, so that no label window of one part reaches into the next. Within
+a split debtors can be divided too, so that nobody is both learned from and tested on.
 """
 
 from __future__ import annotations
 
 import hashlib
+from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -28,7 +30,6 @@ Instant = str | date | datetime
 """A date or time as text or object; a date means 00:00 in the time zone of the timeline."""
 
 _MONTHS_PER_YEAR = 12
-_LAST_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 @lru_cache(maxsize=4096)
@@ -50,7 +51,7 @@ def add_months(instant: int, months: int, time_zone: str) -> int:
         return instant
     local = as_datetime(instant, time_zone).replace(tzinfo=None)
     year, month = divmod(local.year * _MONTHS_PER_YEAR + local.month - 1 + months, _MONTHS_PER_YEAR)
-    day = min(local.day, _last_day(year, month))
+    day = min(local.day, monthrange(year, month + 1)[1])
     return parse_instant(local.replace(year=year, month=month + 1, day=day), time_zone)
 
 
@@ -182,6 +183,56 @@ class Split:
         as_ofs = np.array([instant for _, instant in rows], dtype=np.int64).view("M8[us]")
         return pd.DataFrame({"part": [name for name, _ in rows], "as_of": as_ofs})
 
+    def rows(
+        self,
+        as_of: NDArray[np.int64],
+        debtor_ids: pa.Array | Sequence[str],
+        *,
+        fold: int = 0,
+        k: int = 5,
+        salt: str = "",
+    ) -> SplitRows:
+        """Return which rows train, calibrate and test, no debtor both tested and learned from.
+
+        One of `k` groups of debtors is tested, at the as-ofs of `test`; the debtors of all other groups train
+        and calibrate, at theirs. Over all folds every row at the as-ofs of `test` is tested once.
+
+        Parameters
+        ----------
+        as_of : int64 array, shape (n,)
+            The as-of of each row, µs UTC.
+        debtor_ids : pyarrow array or sequence of str, length n
+            The debtor of each row.
+        fold : int
+            Group to test on, 0 … k − 1.
+        k, salt
+            As for `debtor_folds`.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such fold, a row has no debtor, or the lengths differ.
+        """
+        groups = debtor_folds(debtor_ids, k, salt=salt)
+        if not 0 <= fold < k or len(groups) != len(as_of):
+            msg = f"fold {fold} of {k} of {len(as_of)} rows with {len(groups)} debtors cannot be made"
+            raise ConfigError(msg)
+        tested = groups == fold
+        return SplitRows(
+            np.isin(as_of, self.train) & ~tested,
+            np.isin(as_of, self.calibration) & ~tested,
+            np.isin(as_of, self.test) & tested,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SplitRows:
+    """Which rows train, calibrate and test; bool arrays of shape (n,), never two of them true for a row."""
+
+    train: NDArray[np.bool_]
+    calibration: NDArray[np.bool_]
+    test: NDArray[np.bool_]
+
 
 def holdout(
     timeline: Timeline,
@@ -189,6 +240,7 @@ def holdout(
     *,
     calibration: int = 1,
     test: int = 1,
+    train: int | None = None,
     embargo_days: float | None = None,
 ) -> Split:
     """Split a timeline once: the last as-ofs test, earlier ones calibrate, those before train.
@@ -201,6 +253,8 @@ def holdout(
         Length of the label window.
     calibration, test : int
         How many as-ofs each part takes; 0 leaves the part empty.
+    train : int, optional
+        How many as-ofs to train on, the latest that the embargo allows; all of them when left out.
     embargo_days : float, optional
         See `Split`.
 
@@ -210,8 +264,8 @@ def holdout(
         If no as-of is left for a part.
     """
     problems = _embargo_problems(horizon_days, embargo_days)
-    if calibration < 0 or test < 0:
-        problems.append(f"parts cannot have fewer than 0 as-ofs, got {calibration=}, {test=}")
+    if calibration < 0 or test < 0 or (train is not None and train < 1):
+        problems.append(f"the fewest as-ofs are 1 to train and 0 else, got {train=}, {calibration=}, {test=}")
     if problems:
         raise ConfigError("; ".join(problems))
     embargo = _embargo(horizon_days, embargo_days)
@@ -223,13 +277,13 @@ def holdout(
             break
         parts.append(part)
         left = tuple(instant for instant in left if not part or instant + embargo <= part[0])
-    if len(parts) < 2 or not left:
+    if len(parts) < 2 or len(left) < (train or 1):
         msg = (
-            f"{len(timeline)} as-ofs are too few for {calibration} to calibrate and {test} to test with an "
-            f"embargo of {embargo / US_PER_DAY:g} days between the parts"
+            f"{len(timeline)} as-ofs are too few for {train or 1} to train, {calibration} to calibrate and "
+            f"{test} to test with an embargo of {embargo / US_PER_DAY:g} days between the parts"
         )
         raise NotEnoughData(msg)
-    return Split(left, parts[1], parts[0], horizon_days, embargo_days)
+    return Split(left[-(train or len(left)) :], parts[1], parts[0], horizon_days, embargo_days)
 
 
 def temporal_folds(
@@ -239,14 +293,17 @@ def temporal_folds(
     n_folds: int = 3,
     calibration: int = 1,
     test: int = 1,
+    train: int | None = None,
     embargo_days: float | None = None,
 ) -> tuple[Split, ...]:
-    """Return expanding splits whose test parts follow one another without overlap, the earliest first.
+    """Return splits whose test parts follow one another without overlap, the earliest first.
 
     Parameters
     ----------
     timeline, horizon_days, calibration, embargo_days
         As for `holdout`.
+    train : int, optional
+        As-ofs to train on in each fold: the training part slides. When left out it expands.
     n_folds : int
         How many splits.
     test : int
@@ -270,6 +327,7 @@ def temporal_folds(
             horizon_days,
             calibration=calibration,
             test=test,
+            train=train,
             embargo_days=embargo_days,
         )
         for end in ends
@@ -316,11 +374,6 @@ def debtor_folds(debtor_ids: pa.Array | Sequence[str], k: int, *, salt: str = ""
 
 def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-
-
-def _last_day(year: int, month: int) -> int:
-    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    return 28 if month == 1 and not leap else _LAST_DAYS[month]
 
 
 def _range(start: Instant, end: Instant, time_zone: str) -> tuple[int, int]:

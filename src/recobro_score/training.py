@@ -16,7 +16,7 @@ from recobro_score.bundle import Bundle
 from recobro_score.calendars import format_instant, parse_instant
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.data.state import account_state
-from recobro_score.errors import NotEnoughData
+from recobro_score.errors import ContractError, NotEnoughData
 from recobro_score.evaluation.result import Evaluation
 from recobro_score.features.feature_set import FeatureSet
 from recobro_score.features.given import given_labels
@@ -137,6 +137,9 @@ def train(
     for a split in time, and assumed rates per bucket (every score flagged ``assumed``) where nothing can be
     learned at all, as in a portfolio of new accounts only.
     """
+    if portfolio.n_accounts == 0:
+        msg = "the portfolio holds no usable account: there is nothing to train on"
+        raise ContractError(msg)
     options = options or TrainingOptions()
     policy = policy or Policy.load()
     tell = progress or _silent

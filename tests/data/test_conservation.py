@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from recobro_score.data.contracts import CONTRACTS, EVENT_TABLES, SAFETY_TABLES
+from recobro_score.data.contracts import CONTRACTS, EVENT_TABLES
 from recobro_score.data.portfolio import Portfolio
 from tests.data.raw_rows import BAD, EMPTY, Row, frames, portfolios
 
@@ -103,9 +103,10 @@ def _makes_no_sense(table: str, row: Row) -> bool:
         return (_value(row, "kind") or "payment").lower() == "payment" and float(_value(row, "amount")) < 0
     if table in ("instalments", "promises"):
         return float(_value(row, "amount")) < 0
-    if table in SAFETY_TABLES and "until_at" in CONTRACTS[table].names:
-        until = _value(row, "until_at")
-        return until is not None and _moment(until) < _moment(str(_value(row, "from_at")))
+    ends = {"holds": "until_at", "facts": "until_at", "placements": "recalled_at"}
+    if table in ends:
+        until, start = _value(row, ends[table]), _value(row, str(CONTRACTS[table].clock))
+        return until is not None and _moment(until) < _moment(str(start))
     return False
 
 

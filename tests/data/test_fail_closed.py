@@ -23,7 +23,11 @@ GOOD: dict[str, dict[str, Any]] = {
         "direction": "outbound",
         "outcome": "rpc",
     },
+    "placements": {"account_id": "A4", "placed_at": "2025-01-01"},
+    "complaints": {"debtor_id": "D3", "made_at": "2025-01-01", "kind": "opt_out"},
 }
+BY_ACCOUNT = ("contacts", "placements")
+CLOCKS = {"contacts": "attempted_at", "placements": "placed_at", "complaints": "made_at"}
 
 
 def _portfolio(options: PortfolioOptions | None = None, **tables: Any) -> Portfolio:
@@ -49,13 +53,15 @@ BAD_CELLS = {
         "outcome": None,
         "cost": "inf",
     },
+    "placements": {"placed_at": "??", "recalled_at": "2024-12-31"},
+    "complaints": {"made_at": "31/04/2025", "kind": None},
 }
 CASES = [(table, column, value) for table, cells in BAD_CELLS.items() for column, value in cells.items()]
 
 
 @pytest.mark.parametrize(("table", "column", "value"), CASES)
 def test_a_malformed_row_stops_every_account_of_whom_it_names(table: str, column: str, value: Any):
-    owner = "account_id" if table == "contacts" else "debtor_id"
+    owner = "account_id" if table in BY_ACCOUNT else "debtor_id"
     bad = {**GOOD[table], owner: "A1" if owner == "account_id" else "D1", column: value}
     portfolio = _portfolio(**{table: [GOOD[table], bad]})
     assert portfolio.counts[table].quarantined == 1
@@ -80,7 +86,7 @@ def test_an_id_that_cannot_be_read_names_nobody():
 
 @pytest.mark.parametrize("table", SAFETY_TABLES)
 def test_a_stranger_stops_nobody_and_is_quarantined(table: str):
-    owner = "account_id" if table == "contacts" else "debtor_id"
+    owner = "account_id" if table in BY_ACCOUNT else "debtor_id"
     portfolio = _portfolio(**{table: [{**GOOD[table], owner: "nobody"}]})
     assert portfolio.quarantine.counts() == {(table, f"unknown_{owner.removesuffix('_id')}"): 1}
     assert portfolio.store.blocked == ()
@@ -112,7 +118,7 @@ def test_a_declared_table_that_is_missing_blocks_everybody(table: str):
 @pytest.mark.parametrize("table", SAFETY_TABLES)
 def test_a_stale_table_blocks_everybody_and_the_future_does_not_freshen_it(table: str):
     options = PortfolioOptions(max_age_days={table: 10})
-    clock = "attempted_at" if table == "contacts" else "from_at"
+    clock = CLOCKS.get(table, "from_at")
 
     def blocked(*days: str) -> tuple[str, ...]:
         rows = [{**GOOD[table], clock: day} for day in days]

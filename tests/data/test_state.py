@@ -41,7 +41,10 @@ balances = st.builds(
     Balance, steps, st.integers(-20, 60), st.sampled_from((None, 0.0, -3.0, 1.0, 12.0, 95.0))
 )
 placements = st.builds(
-    lambda at, lag, end: Placement(at, at + lag, end), steps, st.integers(0, 3), st.none() | steps
+    lambda at, lag, days: Placement(at, at + lag, None if days is None else at + days),
+    steps,
+    st.integers(0, 3),
+    st.none() | st.integers(0, 8),
 )
 accounts = st.builds(
     Account,

@@ -1,4 +1,4 @@
-"""Reasons in words: golden sentences in both languages, and what is never told."""
+"""Reasons in words: golden sentences for the agent in all languages, and what is never told."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from recobro_score.errors import TextMissing
 from recobro_score.explain.contributions import concept_contributions
 from recobro_score.explain.reasons import Reasons, tell_reasons
 from recobro_score.features.matrix import FeatureMatrix
-from recobro_score.features.recipes import CONCEPTS, PromiseRule, Recipe, Where
+from recobro_score.features.recipes import PromiseRule, Recipe, Where
 from recobro_score.features.schema import FeatureSchema
 from recobro_score.features.standard import standard_recipes
-from recobro_score.texts import load_texts
 
 NAMES = (
     "days_since_payment",
@@ -28,7 +27,26 @@ NAMES = (
     "product",
     "last_payment",
 )
-STANDARD = {recipe.name: recipe for recipe in standard_recipes()}
+LABELS = {
+    "days_since_payment": ("desde el último pago", "since the last payment", "desde o último pagamento"),
+    "paid_30d": ("importe cobrado en 30 días", "amount recovered in 30 days", "valor recebido em 30 dias"),
+    "rpc_share_90d": ("intentos con respuesta", "attempts answered", "tentativas com resposta"),
+    "bucket": ("tramo de mora", "bucket of days past due", "faixa de atraso"),
+    "product": ("producto", "product", "produto"),
+    "dpd": ("en mora", "past due", "em atraso"),
+}
+
+
+def labelled(recipe: Recipe) -> Recipe:
+    labels = LABELS.get(recipe.name)
+    return (
+        recipe
+        if labels is None
+        else replace(recipe, labels=tuple(zip(("es", "en", "pt"), labels, strict=True)))
+    )
+
+
+STANDARD = {recipe.name: labelled(recipe) for recipe in standard_recipes()}
 
 
 def schema_of(*recipes: Recipe, words: tuple[str, ...] = ("card", "loan")) -> FeatureSchema:
@@ -59,67 +77,94 @@ def single(name: str, value: float, contribution: float = -1.0, **more: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "spanish", "english"),
+    ("name", "value", "spanish", "english", "portuguese"),
     [
         (
             "days_since_payment",
             412.3,
-            "El tiempo desde su último pago hace menos probable que pague "
-            "(días desde el último pago: 412 días).",
-            "The time since the last payment makes payment less likely "
-            "(days since the last payment: 412 days).",
+            "El tiempo desde su último pago hace menos probable que pague (desde el último pago: 412 días). "
+            "Para la conversación: acordar cuándo puede hacer el próximo pago.",
+            "The time since the last payment makes payment less likely (since the last payment: 412 days). "
+            "To talk about: agree when the next payment can be made.",
+            "O tempo desde o último pagamento torna o pagamento menos provável "
+            "(desde o último pagamento: 412 dias). "
+            "Para a conversa: combinar quando o próximo pagamento pode ser feito.",
         ),
         (
             "paid_30d",
             1234.5,
             "Los importes que ha pagado hasta ahora hacen menos probable que pague "
-            "(importe cobrado en 30 días: 1.234,50 EUR).",
-            "The amounts paid so far make payment less likely (amount recovered in 30 days: 1,234.50 EUR).",
-        ),
-        (
-            "payments_count_30d",
-            2.0,
-            "El ritmo de sus pagos hace menos probable que pague (pagos en 30 días: 2).",
-            "The rhythm of past payments makes payment less likely (payments in 30 days: 2).",
+            "(importe cobrado en 30 días: 1.234,50 EUR). "
+            "Para la conversación: acordar un importe que pueda pagar.",
+            "The amounts paid so far make payment less likely (amount recovered in 30 days: 1,234.50 EUR). "
+            "To talk about: agree an amount that can be paid.",
+            "Os valores pagos até agora tornam o pagamento menos provável "
+            "(valor recebido em 30 dias: 1.234,50 EUR). "
+            "Para a conversa: combinar um valor que possa ser pago.",
         ),
         (
             "rpc_share_90d",
             0.349,
             "Su respuesta a los contactos anteriores hace menos probable que pague "
-            "(parte de intentos con contacto directo: 35 %).",
+            "(intentos con respuesta: 35 %). "
+            "Para la conversación: preguntar qué canal y qué hora prefiere.",
             "The response to earlier contacts makes payment less likely "
-            "(share of attempts with right-party contact: 35 %).",
+            "(attempts answered: 35 %). "
+            "To talk about: ask which channel and time are preferred.",
+            "A resposta aos contatos anteriores torna o pagamento menos provável "
+            "(tentativas com resposta: 35 %). "
+            "Para a conversa: perguntar qual canal e qual horário são preferidos.",
         ),
         (
             "bucket",
             float(BUCKETS.index("31-60")),
-            "El tiempo que la deuda lleva vencida hace menos probable que pague (tramo de mora: 31-60 días).",
+            "El tiempo que la deuda lleva vencida hace menos probable que pague (tramo de mora: 31-60 días). "
+            "Para la conversación: explicar con claridad qué importe está pendiente y desde cuándo.",
             "The time the debt has been overdue makes payment less likely "
-            "(bucket of days past due: 31-60 days).",
+            "(bucket of days past due: 31-60 days). "
+            "To talk about: explain clearly which amount is due and since when.",
+            "O tempo desde o vencimento da dívida torna o pagamento menos provável "
+            "(faixa de atraso: 31-60 dias). "
+            "Para a conversa: explicar com clareza qual valor está em aberto e desde quando.",
         ),
         (
             "product",
             3.0,
-            "Las características de la cuenta hacen menos probable que pague (producto: loan).",
-            "The characteristics of the account make payment less likely (product: loan).",
+            "Las características de la cuenta hacen menos probable que pague (producto: loan). "
+            "Para la conversación: resolver sus dudas sobre la cuenta.",
+            "The characteristics of the account make payment less likely (product: loan). "
+            "To talk about: answer questions about the account.",
+            "As características da conta tornam o pagamento menos provável (produto: loan). "
+            "Para a conversa: esclarecer dúvidas sobre a conta.",
         ),
         (
             "days_since_payment",
             np.nan,
-            "El tiempo desde su último pago hace menos probable que pague.",
-            "The time since the last payment makes payment less likely.",
+            "El tiempo desde su último pago hace menos probable que pague. "
+            "Para la conversación: acordar cuándo puede hacer el próximo pago.",
+            "The time since the last payment makes payment less likely. "
+            "To talk about: agree when the next payment can be made.",
+            "O tempo desde o último pagamento torna o pagamento menos provável. "
+            "Para a conversa: combinar quando o próximo pagamento pode ser feito.",
         ),
         (
             "dpd",
             1.0,
-            "El tiempo que la deuda lleva vencida hace menos probable que pague (días de mora: 1 día).",
-            "The time the debt has been overdue makes payment less likely (days past due: 1 day).",
+            "El tiempo que la deuda lleva vencida hace menos probable que pague (en mora: 1 día). "
+            "Para la conversación: explicar con claridad qué importe está pendiente y desde cuándo.",
+            "The time the debt has been overdue makes payment less likely (past due: 1 day). "
+            "To talk about: explain clearly which amount is due and since when.",
+            "O tempo desde o vencimento da dívida torna o pagamento menos provável (em atraso: 1 dia). "
+            "Para a conversa: explicar com clareza qual valor está em aberto e desde quando.",
         ),
     ],
 )
-def test_golden_sentences(name: str, value: float, spanish: str, english: str) -> None:
+def test_golden_sentences_for_the_agent(
+    name: str, value: float, spanish: str, english: str, portuguese: str
+) -> None:
     assert single(name, value) == spanish
     assert single(name, value, language="en") == english
+    assert single(name, value, language="pt") == portuguese
 
 
 def test_the_direction_is_that_of_the_contribution() -> None:
@@ -129,16 +174,6 @@ def test_the_direction_is_that_of_the_contribution() -> None:
 
 def test_money_is_written_in_the_decimals_of_its_currency() -> None:
     assert "(importe cobrado en 30 días: 45.000 CLP)" in single("paid_30d", 45000.0, currency="CLP")
-
-
-@pytest.mark.parametrize("language", ["es", "en"])
-@pytest.mark.parametrize("concept", CONCEPTS)
-def test_every_concept_has_a_name_and_both_sentences(concept: str, language: str) -> None:
-    texts = load_texts(language)
-    sentences = {texts.render(f"reason.{concept}.{direction}") for direction in ("up", "down")}
-    assert len(sentences) == 2
-    assert texts.render(f"concept.{concept}")
-    assert not any(sentence.endswith(".") for sentence in sentences)
 
 
 def test_reasons_are_ranked_by_weight_and_rows_stay_in_order() -> None:
@@ -161,7 +196,7 @@ def test_reasons_are_ranked_by_weight_and_rows_stay_in_order() -> None:
     assert frame["account_id"].tolist() == ["A0", "A0", "A0", "A2"]
     assert list(frame.columns) == [
         *("account_id", "as_of", "rank", "concept", "direction"),
-        *("contribution", "feature", "value", "text"),
+        *("contribution", "points", "feature", "value", "text"),
     ]
 
 
@@ -202,5 +237,5 @@ def test_an_unsayable_concept_is_no_reason_and_an_unknown_one_is_an_error() -> N
     secret = replace(STANDARD["dpd"], concept="vulnerability")
     reasons = told([[5.0, 7.0]], [[-3.0, 0.1]], schema_of(secret, STANDARD["days_since_payment"]))
     assert reasons.concept.tolist() == ["payment_recency"]
-    with pytest.raises(TextMissing, match=r"reason\.mood\.down"):
+    with pytest.raises(TextMissing, match=r"agent\.mood\.up, agent\.mood\.down, agent\.mood\.talk"):
         told([[5.0]], [[-3.0]], schema_of(replace(STANDARD["dpd"], concept="mood")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recobro_score.features import Between, FeatureSet, Months, Recipe, Where, Window
-from recobro_score.features.recipes import COUNTING, VALUED
+from recobro_score.features.recipes import COUNTING, DECAYED, STREAKS, VALUED, Present
 
 WINDOWS = {
     "all": None,
@@ -20,10 +20,18 @@ CALLS = (Where("channel", ("call",)), Where("direction", ("outbound",)))
 MORNING = (Between("local_minute", 540, 780),)
 STATUSES = {
     "promises": ("open", "kept", "broken"),
-    "instalments": ("unpaid", "paid", "plan"),
+    "instalments": ("unpaid", "paid", "plan", "partial", "on_time", "late"),
     "plans": ("offered", "accepted", "ended"),
     "placements": ("running", "recalled"),
     "contact_points": ("usable", "wrong"),
+}
+
+
+RUNS = {
+    "payments": (Between("amount", 10, 30),),
+    "balances": (Between("dpd", 1, 50),),
+    "contacts": (Where("outcome", ("no_answer", "replied")),),
+    "instalments": (Where("status", ("paid",)),),
 }
 
 
@@ -36,9 +44,18 @@ def _aggregates(table, value, windows, where=(), tag=""):
         for aggregate in (*COUNTING, *VALUED):
             if aggregate == "until_first" and key not in ("next_30", "later", "month"):
                 continue
-            column = None if aggregate in COUNTING else value
-            name = f"{table}{tag}_{aggregate}_{key}"
-            yield _recipe(name, table, aggregate, value=column, window=window, where=where)
+            if aggregate in DECAYED and key in AHEAD:
+                continue
+            yield _recipe(
+                f"{table}{tag}_{aggregate}_{key}",
+                table,
+                aggregate,
+                value=None if aggregate in COUNTING else value,
+                window=window,
+                where=where,
+                run=RUNS[table] if aggregate in STREAKS else (),
+                half_life=30.0 if aggregate in DECAYED else None,
+            )
 
 
 def _every():
@@ -49,6 +66,9 @@ def _every():
     yield from _aggregates("contacts", "cost", {"90": Window(-90, 0)}, CALLS, "_calls")
     yield from _aggregates("contacts", "duration_s", {"all": None}, (*CALLS, *MORNING), "_morning")
     yield from _aggregates("instalments", "amount", {**AHEAD, "30": Window(-30, 0)})
+    yield from _judged_numbers()
+    yield from _of_the_debtor()
+    yield from _local_and_computed()
     for table, column in (("contacts", "outcome"), ("payments", "method"), ("complaints", "kind")):
         for aggregate in ("distinct", "last", "first"):
             yield _recipe(f"{table}_{column}_{aggregate}", table, aggregate, value=column)
@@ -58,7 +78,7 @@ def _every():
             yield _recipe(f"{table}_now_{word}", table, "count", where=where)
             yield _recipe(f"{table}_90_{word}", table, "since_last", where=where, window=Window(-90, 0))
     ended = (Where("status", ("ended",)), Where("end_reason", ("broken",)))
-    yield _recipe("plans_broken", "plans", "count", where=ended)
+    yield _recipe("plans_ended_broken", "plans", "count", where=ended)
     either = (Where("status", ("kept", "broken")), Where("taken_by", ("human",)))
     yield _recipe("promised_to_humans", "promises", "sum", value="amount", where=either)
     yield _recipe("unpaid_ahead", "instalments", "sum", value="amount", window=Window(0, 30),
@@ -71,11 +91,52 @@ def _every():
         "of_gaps": ("payments_gap_mean_all", "payments_gap_std_all"),
     }
     for name, of in pairs.items():
-        for aggregate in ("share", "difference", "trend"):
+        for aggregate in ("share", "difference", "trend", "larger", "smaller"):
             yield _recipe(f"{aggregate}_{name}", "derived", aggregate, of=of)
     yield _recipe("share_of_share", "derived", "share", of=("share_of_payments", "later_hidden"))
     yield _recipe("later_hidden", "payments", "count", hidden=True)
 
 
+def _judged_numbers():
+    for table, column in (("instalments", "lateness"), ("instalments", "covered"), ("promises", "due_in")):
+        for aggregate in ("mean", "min", "max", "std", "last", "first", "median", "mode", "sum"):
+            yield _recipe(f"{column}_{aggregate}", table, aggregate, value=column)
+            if table == "instalments":
+                yield _recipe(
+                    f"{column}_{aggregate}_around",
+                    table,
+                    aggregate,
+                    value=column,
+                    window=Window(-60, 30),
+                    where=(Where("status", ("late", "paid")),),
+                )
+    run = (Where("status", ("kept",)),)
+    judged = (Where("status", ("kept", "broken")),)
+    yield _recipe("kept_in_a_row", "promises", "streak", where=judged, run=run)
+    yield _recipe("most_kept_in_a_row", "promises", "longest_streak", where=judged, run=run)
+
+
+def _of_the_debtor():
+    for aggregate in ("count", "since_last", "gap_mean"):
+        yield _recipe(f"debtor_{aggregate}", "payments", aggregate, by_debtor=True, window=Window(-90, 0))
+    for aggregate in ("sum", "median", "std", "last", "first"):
+        yield _recipe(f"debtor_{aggregate}", "payments", aggregate, value="recovery", by_debtor=True)
+    yield _recipe("debtor_calls", "contacts", "distinct", value="outcome", where=CALLS, by_debtor=True)
+    yield _recipe("others_paid", "derived", "difference", of=("debtor_sum", "payments_sum_all"))
+
+
+def _local_and_computed():
+    yield _recipe("usual_day", "payments", "mode", value="local_day", where=KINDS)
+    yield _recipe("weekend_payments", "payments", "count", where=(Between("local_weekday", 5, 7),))
+    yield _recipe("evening_payments", "payments", "count", where=(Between("local_minute", 780, 1440),))
+    yield _recipe("term_mean", "promises", "mean", value="term")
+    yield _recipe("long_promises", "promises", "count", where=(Between("term", 7, 400),))
+    yield _recipe("discount_max", "plans", "max", value="discount")
+    yield _recipe("methods_given", "payments", "count", where=(Present("method"),))
+    yield _recipe("offers", "decisions", "since_last", where=(Present("offer"),))
+    yield _recipe("offer_discount", "decisions", "last", value="discount")
+    yield _recipe("guarantors", "parties", "count", where=(Where("role", ("guarantor",)),))
+
+
 EVERY = FeatureSet(tuple(_every()))
-"""About 200 recipes, one of them hidden."""
+"""About 330 recipes, one of them hidden."""

@@ -195,12 +195,18 @@ def event_rows(n_accounts, n_debtors):
             ),
             "plans": _rows(
                 n_accounts,
-                terms=_words("a", "b"),
+                terms=_words("a", '{"discount": 0.25}', '{"discount": true, "instalments": 3}', "[]"),
                 accepted_at=_later,
                 ended_at=_later,
                 end_reason=_words("broken", "completed"),
             ),
             "placements": _rows(n_accounts, recalled_at=_later, stage=_words("early", "late")),
+            "decisions": _rows(
+                n_accounts,
+                action_id=_words("call", "no_action"),
+                offer=_words('{"terms": {"discount": 0.5}}', '{"terms": null}', "{"),
+            ),
+            "parties": _rows(n_accounts, role=_words("guarantor", "debtor")),
             "complaints": _rows(n_debtors, kind=_words("opt_out", "dispute")),
             "contact_points": _rows(n_debtors, channel=_words("call", "sms"), wrong_from=_later),
         }

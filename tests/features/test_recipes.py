@@ -62,11 +62,11 @@ def test_recipes_are_frozen_and_hold_no_callables():
             recipe.name = "other"
 
 
-def test_the_standard_set_has_plain_labels_in_both_languages_and_covers_every_concept():
+def test_the_standard_set_has_plain_labels_in_all_languages_and_covers_every_concept():
     shown = [recipe for recipe in STANDARD.recipes if not recipe.hidden]
     assert {recipe.concept for recipe in shown} == set(CONCEPTS)
     assert len(CONCEPTS) <= 16
-    for language in ("en", "es"):
+    for language in ("en", "es", "pt"):
         labels = [recipe.label(language) for recipe in shown]
         assert len(set(labels)) == len(labels)
         assert all(0 < len(label) <= 60 for label in labels)
@@ -76,14 +76,22 @@ def test_the_standard_set_has_plain_labels_in_both_languages_and_covers_every_co
 def test_describe_lists_every_feature_once():
     frame = STANDARD.describe()
     assert tuple(frame["name"]) == STANDARD.names
-    assert len(STANDARD) >= 55
+    assert len(STANDARD) >= 150
     assert {"concept", "window", "unit", "label_en", "label_es"} <= set(frame.columns)
     assert frame.set_index("name").loc["paid_month_2", "window"] == "[-2, -1) months"
 
 
 def test_readable_columns_are_columns_of_the_contracts():
     for name, table in EVENT_TABLES.items():
-        computed = {"recovery", "local_minute", "local_weekday"}
+        computed = {
+            "recovery",
+            "local_minute",
+            "local_weekday",
+            "local_day",
+            "term",
+            "discount",
+            *table.judged,
+        }
         assert set(table.columns) - computed <= set(CONTRACTS[name].names)
         assert set(table.dates) <= set(CONTRACTS[name].of_kind("later"))
     for name, columns in STATIC.items():
@@ -108,7 +116,10 @@ def _recipe(**fields):
         ({"table": "debtors", "aggregate": "static", "value": "birth_year"}, "age is no feature"),
         ({"table": "accounts", "aggregate": "static", "value": "produkt"}, "Did you mean 'product'?"),
         ({"table": "payments", "aggregate": "static", "value": "amount"}, "reads accounts or debtors"),
-        ({"table": "state", "aggregate": "state", "value": "exposure", "window": Window(-1, 0)}, "no window"),
+        (
+            {"table": "state", "aggregate": "state", "value": "exposure", "window": Window(-1, 0)},
+            "as it stood earlier",
+        ),
         ({"value": "amount"}, "count takes no value"),
         ({"aggregate": "sum"}, "no value given"),
         ({"aggregate": "sum", "value": "amuont"}, "Did you mean 'amount'?"),
@@ -133,6 +144,15 @@ def _recipe(**fields):
         ({"table": "derived", "aggregate": "share", "of": ("it",)}, "is of two recipes"),
         ({"table": "derived", "aggregate": "share", "of": ("it", "it")}, "made of itself"),
         ({"table": "derived", "aggregate": "share", "of": ("itt", "it")}, "Did you mean 'it'?"),
+        ({"aggregate": "streak"}, "`run` says what goes on"),
+        ({"run": (Where("kind", ("payment",)),)}, "`run` says what goes on"),
+        ({"aggregate": "decayed_count"}, "half_life of more than 0 days"),
+        ({"half_life": 3.0}, "`half_life` belongs to"),
+        ({"table": "instalments", "where": (Between("lateness", 0, 9),)}, "not to filter on"),
+        ({"table": "complaints", "by_debtor": True}, "belong to the debtor already"),
+        ({"table": "promises", "where": (Where("status", ("kept",)),), "by_debtor": True}, "per account"),
+        ({"table": "state", "aggregate": "state", "value": "dpd", "half_life": 1.0}, "aggregates of events"),
+        ({"table": "calendar", "aggregate": "calendar", "value": "days_to_day"}, "is of 1 recipes, got 0"),
         ({"hidden": True}, "no feature is left"),
     ],
 )

@@ -11,7 +11,7 @@ from recobro_score.errors import ConfigError, SchemaMismatch
 from recobro_score.features import FeatureMatrix, FeatureSchema, FeatureSet, Recipe, compute
 from tests.features.stores import AS_OF, EARLIER, store_of
 
-LAST_METHOD = Recipe("last_method", "payments", "last", "payment_amounts", value="method")
+LAST_METHOD = Recipe("method_seen_last", "payments", "last", "payment_amounts", value="method")
 FEATURES = FeatureSet((*FeatureSet.standard().recipes, LAST_METHOD))
 
 
@@ -50,13 +50,13 @@ def test_a_schema_of_another_format_is_refused():
 
 def test_words_keep_the_codes_of_training():
     schema = FEATURES.schema(paid_by("card", "cash"))
-    assert schema.vocabularies["last_method"] == ("card", "cash")
+    assert schema.vocabularies["method_seen_last"] == ("card", "cash")
     found = {
-        word: compute(schema, paid_by(word), [AS_OF]).column("last_method")[0]
+        word: compute(schema, paid_by(word), [AS_OF]).column("method_seen_last")[0]
         for word in ("card", "cash", "crypto", None)
     }
     assert found == {"card": 2.0, "cash": 3.0, "crypto": 1.0, None: 0.0}
-    assert schema.kinds[schema.names.index("last_method")] == "category"
+    assert schema.kinds[schema.names.index("method_seen_last")] == "category"
 
 
 def test_a_table_known_at_training_is_empty_and_not_missing_later():
@@ -69,7 +69,7 @@ def test_a_table_known_at_training_is_empty_and_not_missing_later():
 def test_the_frame_shows_words_and_major_units():
     store = paid_by("cash")
     frame = compute(FEATURES.schema(store), store, [AS_OF]).frame()
-    assert frame["last_method"].tolist() == ["cash"]
+    assert frame["method_seen_last"].tolist() == ["cash"]
     assert frame["last_payment"].tolist() == [0.05]
     assert frame["account_id"].tolist() == ["A000"]
     assert str(frame["as_of"][0]) == "2025-03-31 00:00:00"

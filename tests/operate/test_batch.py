@@ -202,3 +202,52 @@ def test_an_instant_within_a_day_has_a_folder_of_its_own(copied):
     night = run_night(config, "2025-06-03T12:30")
     assert night.folder.name == "2025-06-03T123000"
     assert (copied / "out" / AS_OF / "manifest.json").is_file()
+
+
+def test_a_table_lost_as_a_whole_stops_the_night_however_small_it_is(copied, capsys):
+    path = copied / "portfolio" / "holds.parquet"
+    table = pq.read_table(path)
+    position = table.column_names.index("from_at")
+    spoilt = table.set_column(position, "from_at", pa.array(["??"] * table.num_rows))
+    pq.write_table(spoilt, path)
+    assert nightly(copied) == 3
+    assert "of holds" in capsys.readouterr().err
+
+
+def test_a_policy_that_is_not_the_bundles_is_refused(copied, capsys):
+    run_file = copied / "run.toml"
+    run_file.write_text(run_file.read_text() + "\n[policy.offers]\nmax_instalments = 2\n")
+    assert nightly(copied) == 2
+    assert "train again" in capsys.readouterr().err
+
+
+def test_a_trained_bundle_is_not_replaced_by_assumptions(copied, capsys):
+    run_file = copied / "run.toml"
+    text = run_file.read_text()
+    lines = [line for line in text.splitlines() if not line.startswith(("first", "last", "observed"))]
+    early = ["first = 2015-01-01", "last = 2015-06-01", "observed_until = 2015-12-01"]
+    position = lines.index("[training]")
+    run_file.write_text("\n".join([*lines[: position + 1], *early, *lines[position + 1 :]]))
+    before = (copied / "bundle" / "manifest.json").read_bytes()
+    assert cli.run(["train", str(run_file)]) == 1
+    assert "is kept" in capsys.readouterr().err
+    assert (copied / "bundle" / "manifest.json").read_bytes() == before
+
+
+def test_an_empty_portfolio_says_so(copied, capsys):
+    for path in (copied / "portfolio").glob("*.parquet"):
+        pq.write_table(pq.read_table(path).slice(0, 0), path)
+    assert nightly(copied) == 3
+    assert "no usable account" in capsys.readouterr().err
+
+
+def test_a_slip_in_a_key_of_the_run_file_is_hinted_at(copied, capsys):
+    unknown_key(copied)
+    assert nightly(copied) == 2
+    assert "Did you mean 'buckets'?" in capsys.readouterr().err
+
+
+def test_old_data_draw_a_warning(copied):
+    config = RunConfig.read(copied / "run.toml")
+    outputs = run_night(config, "2025-12-02").outputs
+    assert any("the data look stale" in warning for warning in outputs.warnings)

@@ -150,3 +150,16 @@ def test_zones_of_the_oracle_have_no_clock_change_in_june():
             for d in (2, 9, 16)
         }
         assert lengths == {US_PER_DAY}
+
+
+@pytest.mark.parametrize("country", ["CO", "CL"])
+def test_a_contact_through_an_unknown_channel_counts_against_every_limit(country):
+    slots = _lawful(country, "2025-06-04", [contact("2025-06-03T10:00", "pigeon")])
+    assert not any(_open(slots, channel) for channel in CHANNELS)
+
+
+@pytest.mark.parametrize("word", ["llamada", "Tel\u00e9fono", "phone", "voz"])
+def test_a_call_is_a_call_in_any_of_its_words(word):
+    slots = _lawful("CL", "2025-06-09", [contact("2025-06-03T10:00", word)])
+    assert _says(slots, "call")[0] == "cap:CL-call-a-week"
+    assert _open(slots, "sms")

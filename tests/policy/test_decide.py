@@ -16,7 +16,14 @@ from recobro_score.errors import ConfigError, SchemaMismatch
 from recobro_score.money import Rates
 from recobro_score.policy.actions import Catalogue
 from recobro_score.policy.contact_rules import load_rules
-from recobro_score.policy.decide import Candidates, Versions, candidates, decide, policy_version
+from recobro_score.policy.decide import (
+    Candidates,
+    Versions,
+    candidates,
+    check_capacities,
+    decide,
+    policy_version,
+)
 from recobro_score.policy.records import COLUMNS, SCHEMA
 from recobro_score.policy.terms import OfferPolicy
 from tests.policy.books import AS_OF, book, instant, priced, scores
@@ -378,7 +385,54 @@ def test_the_policy_version_follows_every_part():
     versions = {
         policy_version(catalogue, RULES, OFFERS, {"call": 1}),
         policy_version(catalogue, RULES, OFFERS, {"call": 2}),
-        policy_version(catalogue, RULES, OfferPolicy(valid_days=20), {"call": 1}),
+        policy_version(catalogue, RULES, OfferPolicy(valid_days=12), {"call": 1}),
         policy_version(catalogue.priced_in("EUR", 1), RULES, OFFERS, {"call": 1}),
     }
     assert len(versions) == 4
+
+
+def test_an_offer_is_added_to_a_prior_and_is_already_part_of_a_logged_effect():
+    store = book()
+    priors = priced(store).prior_effects()
+    found = {
+        source: _candidates(store, p_pay=0.05, effects=priors, effect_source=(source,) * len(priors))
+        for source in ("prior", "log")
+    }
+    for name in ("plan_message", "plan_call"):
+        a = found["log"].catalogue.ids.index(name)
+        effect = (found["log"].p_with[0, a] - 0.05) * 0.85 * 500_000 - found["log"].cost[a]
+        assert found["log"].table.values[0, a] == pytest.approx(effect)
+        assert found["prior"].table.values[0, a] > effect
+        assert found["prior"].offers.increment[0] > 0
+
+
+def test_an_open_complaint_leaves_contact_to_people():
+    complaints = [{"debtor_id": "d", "made_at": "2025-05-20", "kind": "wrong_amount"}]
+    found = _candidates(book(complaints=complaints))
+    for a, action in enumerate(found.catalogue.actions):
+        if action.agent == "human" and action.is_contact and not action.offers:
+            assert found.table.eligible[0, a]
+        if action.agent == "bot":
+            assert found.table.rules[found.table.rule[0, a]] == "complaint:open"
+            assert found.table.next_allowed_at[0, a] == instant("2025-06-19")
+
+
+def test_who_complains_of_harassment_reaches_a_person_and_nobody_else():
+    complaints = [{"debtor_id": "d", "made_at": "2025-05-20", "kind": "acoso"}]
+    (row,) = _records(book(complaints=complaints)).values()
+    assert row["action_id"] == "human_review"
+
+
+def test_without_an_offer_the_plan_actions_are_not_eligible():
+    store = book(principal=30_000.0)
+    found = _candidates(store)
+    assert found.offers.rule[0] == "offer:none"
+    for a, action in enumerate(found.catalogue.actions):
+        assert not (action.offers and found.table.eligible[0, a])
+
+
+def test_capacities_are_checked_before_anything_is_scored():
+    catalogue = Catalogue.load()
+    check_capacities(catalogue, {"call": 0, "sms": 5})
+    with pytest.raises(ConfigError, match=r"'cal'.*'call'.*'sms'.*below zero"):
+        check_capacities(catalogue, {"cal": 1, "sms": -1})

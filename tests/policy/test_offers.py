@@ -85,7 +85,7 @@ def test_amounts_are_written_exactly(minor, digits):
 
 def _plans(n: int) -> OpenPlans:
     no, zero = np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int64)
-    return OpenPlans(no, no, zero, np.full(n, -1, dtype=np.int64), zero, zero, no, ())
+    return OpenPlans(no, no, zero, np.full(n, -1, dtype=np.int64), zero, zero, zero, no, ())
 
 
 def _cases(n: int, **given_columns) -> OfferCases:
@@ -126,11 +126,15 @@ def test_offers_stay_within_the_creditors_floors_and_the_persons_means(data):
     for row in np.flatnonzero(offers.term >= 0):
         terms = offers.terms[offers.term[row]]
         plan = schedule(int(exposure[row]), terms, 0)
-        largest = max(amount for _, amount in plan.parts) / 100
+        amounts = [amount for _, amount in plan.parts]
+        largest = max(amounts) / 100
+        assert terms.is_plan
         assert terms.discount <= caps[int(bucket[row])]
         assert terms.instalments <= POLICY.max_instalments
-        assert terms.instalments == 1 or largest >= 20
-        if not np.isnan(disposable[row]):
+        assert len(amounts) == 1 or min(amounts) >= 2_000
+        if np.isnan(disposable[row]):
+            assert not plan.has_down_payment
+        else:
             assert largest <= disposable[row] * POLICY.disposable_share + 1e-9
 
 
@@ -305,6 +309,7 @@ def test_disposable_income_comes_from_facts_in_force(facts, disposable):
         {"bands": (0.5, 0.2)},
         {"max_discount": {"400+": 0.1}},
         {"max_discount": {"0": 1.0}},
+        {"valid_days": 16, "first_due_days": 15},
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(broken):
@@ -315,3 +320,64 @@ def test_a_policy_that_makes_no_sense_is_refused(broken):
 def test_a_missing_exposure_is_no_offer_value():
     offers = _best(_cases(1, exposure=np.array([MISSING_MONEY])))
     assert offers.increment[0] == 0.0
+
+
+def test_a_debt_below_the_floor_is_asked_for_at_once_and_only_with_a_discount_by_an_offer():
+    small = {"exposure": np.array([1_500]), "disposable": np.array([1_000.0])}
+    without = _best(_cases(1, bucket=np.array([1], dtype=np.int8), **small))
+    with_discount = _best(_cases(1, bucket=np.array([5], dtype=np.int8), **small))
+    assert (without.term[0], without.rule[0]) == (-1, "offer:none")
+    terms = with_discount.terms[with_discount.term[0]]
+    assert (terms.instalments, terms.down_payment, terms.discount > 0) == (1, 0.0, True)
+
+
+def test_unknown_income_is_never_asked_for_a_down_payment():
+    policy = OfferPolicy(min_down_payment=0.2)
+    assert _best(_cases(1), policy).rule[0] == "offer:unaffordable"
+    assert _best(_cases(1, disposable=np.array([5_000.0])), policy).term[0] >= 0
+
+
+def _offer(days_ago: int, **terms):
+    day = np.datetime64(AS_OF) - days_ago
+    return {**OFFER, "offered_at": str(day), "terms": json.dumps({"instalments": 5, **terms})}
+
+
+@given(days_ago=st.integers(1, 25), first_due_days=st.integers(0, 25), valid_days=st.integers(1, 30))
+def test_an_offer_is_repeated_only_while_every_part_of_it_is_still_to_come(
+    days_ago, first_due_days, valid_days
+):
+    row = _offer(days_ago, first_due_days=first_due_days, valid_days=valid_days)
+    plans = open_plans(book(plans=[row]), instant(AS_OF), valid_days=10)
+    assert (plans.standing[0] >= 0) == (days_ago < min(first_due_days, valid_days))
+
+
+@pytest.mark.parametrize(
+    ("tables", "promised_on"),
+    [
+        ({}, 50_000_000),
+        ({"payments": [{"account_id": "a", "paid_at": "2025-06-02", "amount": 1.0}]}, None),
+        ({"payments": [{"account_id": "a", "paid_at": "2025-05-02", "amount": 1.0}]}, 49_999_900),
+        (
+            {
+                "balances": [
+                    {"account_id": "a", "known_at": "2025-05-01", "balance": 700.0},
+                    {"account_id": "a", "known_at": "2025-06-01", "balance": 900.0},
+                ]
+            },
+            70_000,
+        ),
+    ],
+)
+def test_an_offer_stands_on_what_was_promised_and_lapses_when_less_is_due(tables, promised_on):
+    plans = open_plans(book(plans=[_offer(5)], **tables), instant(AS_OF), valid_days=10)
+    assert (plans.standing[0] >= 0) == (promised_on is not None)
+    assert plans.promised_on[0] == (promised_on or 0)
+    if promised_on:
+        assert _best(_cases(1, plans=plans)).exposure[0] == promised_on
+
+
+def test_a_lapsed_offer_makes_room_for_a_new_one():
+    plans = open_plans(book(plans=[_offer(5, first_due_days=3)]), instant(AS_OF), valid_days=10)
+    offers = _best(_cases(1, plans=plans))
+    assert offers.term[0] >= 0
+    assert not offers.standing[0]

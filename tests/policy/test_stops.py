@@ -117,7 +117,23 @@ def test_a_blocked_portfolio_contacts_nobody():
         ({"facts": [_fact("deceased", "false")]}, None),
         ({"facts": [_fact("insolvency", "filed")]}, "fact:insolvency"),
         ({"debtors": {"birth_year": 2008}}, "fact:minor"),
-        ({"debtors": {"birth_year": 2007}}, None),
+        ({"debtors": {"birth_year": 2007}}, "fact:minor"),
+        ({"debtors": {"birth_year": 2006}}, None),
+        ({"debtors": {"birth_year": 1890}}, None),
+        ({"debtors": {"birth_year": 2030}}, None),
+        ({"accounts": {"limitation_at": "2025-06-04T15:00"}}, "time_barred"),
+        (
+            {
+                "placements": [
+                    {"account_id": "a", "placed_at": "2024-02-01", "recalled_at": "2025-06-04T15:00"}
+                ]
+            },
+            "not_placed",
+        ),
+        (
+            {"placements": [{"account_id": "a", "placed_at": "2024-02-01", "recalled_at": "2025-06-06"}]},
+            None,
+        ),
         (
             {"complaints": [{"debtor_id": "d", "made_at": "2025-05-01", "kind": "opt_out"}]},
             "complaint:opt_out",
@@ -226,3 +242,100 @@ def test_each_person_has_their_own_stops():
     assert [_rule(stops, row) for row in range(3)] == ["hold:dispute", "hold:dispute", None]
     assert stops.vulnerable.tolist() == [True, True, False]
     assert np.array_equal(stops.until, [NEVER] * 3)
+
+
+def _complaint(kind: str, made_at: str = "2025-05-20", **more):
+    return {"debtor_id": "d", "made_at": made_at, "kind": kind, **more}
+
+
+@pytest.mark.parametrize(
+    ("kind", "rule"),
+    [
+        ("BAJA", "opt_out"),
+        ("Darse de baja", "opt_out"),
+        ("opt-out", "opt_out"),
+        ("Opt Out", "opt_out"),
+        ("OptOut", "opt_out"),
+        ("unsubscribe", "opt_out"),
+        ("STOP", "opt_out"),
+        ("Do not contact!", "opt_out"),
+        ("no contactar", "opt_out"),
+        ("No-Llamar", "opt_out"),
+        ("no_molestar", "opt_out"),
+        ("Lista Robinson", "opt_out"),
+        ("N\u00e3o perturbe", "opt_out"),
+        ("oposici\u00f3n", "opt_out"),
+        ("opt_out:fax", "opt_out"),
+        ("Cese de contacto", "cease"),
+        ("cease and desist", "cease"),
+    ],
+)
+def test_an_opt_out_stops_however_it_is_written(kind, rule):
+    assert _rule(_stops(book(complaints=[_complaint(kind, "2024-02-01")]))) == f"complaint:{rule}"
+
+
+@pytest.mark.parametrize("kind", ["opt_out:llamada", "Baja: tel\u00e9fono", "opt-out:phone", "stop:Call"])
+def test_an_opt_out_of_one_channel_knows_its_words(kind):
+    stops = _stops(book(complaints=[_complaint(kind)]))
+    assert (_rule(stops), _channel_rule(stops, "sms")) == (None, None)
+    assert _channel_rule(stops, "call") == "complaint:opt_out:call"
+
+
+@pytest.mark.parametrize("kind", ["harassment", "Acoso telef\u00f3nico", "hostigamiento", "Ass\u00e9dio"])
+def test_who_complains_of_harassment_is_left_to_a_person(kind):
+    stops = _stops(book(complaints=[_complaint(kind, "2024-02-01")]))
+    assert stops.vulnerable.all()
+    assert _rule(stops) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "made_at", "until"),
+    [
+        ("wrong_amount", "2025-05-20", "2025-06-19"),
+        ("trabaja de noche", "2025-06-03", "2025-07-03"),
+        ("wrong_amount", "2025-05-05", None),
+    ],
+)
+def test_any_other_complaint_keeps_machines_away_for_thirty_days(kind, made_at, until):
+    stops = _stops(book(complaints=[_complaint(kind, made_at)]))
+    assert _rule(stops) is None
+    assert stops.machine_until[0] == (instant(until) if until else 0)
+
+
+@pytest.mark.parametrize(
+    "stopping",
+    [
+        {"complaints": [_complaint("cease", "2025-06-04T15:00", known_at="2025-06-01")]},
+        {"facts": [_fact("consent:call", "no", "2025-06-04T15:00", known_at="2025-06-01")]},
+        {"consent": False, "facts": [_fact("consent:call", "yes", until_at="2025-06-04T15:00")]},
+    ],
+)
+def test_what_is_known_to_stop_contact_within_the_planned_day_stops_it(stopping):
+    stops = _stops(book(**stopping))
+    assert _rule(stops) is not None or _channel_rule(stops, "call") is not None
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "consent:llamada",
+        "consentimiento:call",
+        "consent:phone",
+        "consent:telefono",
+        "Consent:Tel\u00e9fono",
+        "consentimiento:todos",
+        "consent:voz",
+    ],
+)
+def test_consent_counts_in_the_words_of_the_trade(kind):
+    granted = _stops(book(consent=False, facts=[_fact(kind, "yes")]))
+    refused = _stops(book(country="CL", consent=False, facts=[_fact(kind, "no")]))
+    assert _channel_rule(granted, "call") is None
+    assert _channel_rule(refused, "call") == "consent:call"
+
+
+def test_a_refusal_of_an_unknown_channel_counts_for_every_channel():
+    refused = _stops(book(country="CL", facts=[_fact("consent:pigeon", "no")]))
+    granted = _stops(book(consent=False, facts=[_fact("consent:pigeon", "yes")]))
+    assert [_channel_rule(refused, channel) for channel in CHANNELS] == ["consent:call", "consent:sms"]
+    assert {_channel_rule(granted, channel) for channel in CHANNELS} == {"consent:CO-consent"}

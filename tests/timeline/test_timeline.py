@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -118,6 +119,89 @@ def test_folds_expand_and_their_tests_do_not_overlap(timeline, horizon, n_folds,
     for fold in folds:
         assert max(fold.train) + horizon * US_PER_DAY <= min(fold.calibration)
         assert max(fold.calibration) + horizon * US_PER_DAY <= min(fold.test)
+
+
+@given(
+    timeline=_timelines,
+    horizon=_horizons,
+    n_folds=st.integers(1, 4),
+    train=st.integers(1, 5),
+    calibration=st.integers(0, 2),
+)
+def test_sliding_folds_train_on_the_latest_of_what_expanding_folds_train_on(
+    timeline, horizon, n_folds, train, calibration
+):
+    try:
+        expanding = temporal_folds(timeline, horizon, n_folds=n_folds, calibration=calibration)
+    except NotEnoughData:
+        with pytest.raises(NotEnoughData):
+            temporal_folds(timeline, horizon, n_folds=n_folds, calibration=calibration, train=train)
+        return
+    if len(expanding[0].train) < train:
+        with pytest.raises(NotEnoughData, match=f"too few for {train} to train"):
+            temporal_folds(timeline, horizon, n_folds=n_folds, calibration=calibration, train=train)
+        return
+    sliding = temporal_folds(timeline, horizon, n_folds=n_folds, calibration=calibration, train=train)
+    for slid, expanded in zip(sliding, expanding, strict=True):
+        assert slid.train == expanded.train[-train:]
+        assert (slid.calibration, slid.test) == (expanded.calibration, expanded.test)
+    starts = [fold.train[0] for fold in sliding]
+    assert starts == sorted(starts)
+
+
+@given(
+    timeline=_timelines,
+    rows=st.lists(st.tuples(st.integers(0, 39), st.integers(0, 12)), max_size=80),
+    k=st.integers(2, 5),
+    calibration=st.integers(0, 1),
+)
+def test_nobody_is_both_tested_and_learned_from(timeline, rows, k, calibration):
+    try:
+        split = holdout(timeline, 7, calibration=calibration, test=1)
+    except NotEnoughData:
+        return
+    as_of = np.array([timeline.as_ofs[place % len(timeline)] for place, _ in rows], dtype=np.int64)
+    debtor = np.array([f"D{who}" for _, who in rows], dtype=object)
+    times_tested = np.zeros(len(rows), dtype=int)
+    for fold in range(k):
+        part = split.rows(as_of, debtor.tolist(), fold=fold, k=k)
+        learned = part.train | part.calibration
+        assert not set(debtor[learned]) & set(debtor[part.test])
+        assert not (part.train & part.calibration).any()
+        for mask, allowed in ((part.train, split.train), (part.calibration, split.calibration)):
+            expected = np.isin(as_of, allowed) & (debtor_folds(debtor.tolist(), k) != fold)
+            assert (mask == expected).all()
+        for earlier, later in ((part.train, part.calibration), (learned, part.test)):
+            if earlier.any() and later.any():
+                assert as_of[earlier].max() + 7 * US_PER_DAY <= as_of[later].min()
+        times_tested += part.test
+    assert (times_tested == np.isin(as_of, split.test)).all()
+
+
+@given(seed=st.randoms(), n=st.integers(1, 40))
+def test_the_part_of_a_row_depends_on_no_other_row(seed, n):
+    split = Split((0,), (30 * US_PER_DAY,), (60 * US_PER_DAY,), horizon_days=30)
+    as_of = np.array([seed.choice((0, 30, 60, 90)) * US_PER_DAY for _ in range(n)])
+    debtor = [f"D{seed.randrange(9)}" for _ in range(n)]
+    whole = split.rows(as_of, debtor, fold=1, k=3)
+    for row in range(n):
+        alone = split.rows(as_of[row : row + 1], debtor[row : row + 1], fold=1, k=3)
+        for part in ("train", "calibration", "test"):
+            assert getattr(alone, part)[0] == getattr(whole, part)[row]
+
+
+@pytest.mark.parametrize("wrong", [{"fold": 2, "k": 2}, {"fold": -1}, {"k": 1}, {"debtor_ids": ["ana"]}])
+def test_rows_that_cannot_be_divided_are_refused(wrong):
+    split = Split((0,), (), (30 * US_PER_DAY,), horizon_days=30)
+    asked = {"debtor_ids": ["ana", "luis"], **wrong}
+    with pytest.raises(ConfigError):
+        split.rows(np.array([0, 30 * US_PER_DAY]), asked.pop("debtor_ids"), **asked)
+
+
+@pytest.mark.parametrize("wrong", [{"train": 0}, {"calibration": -1}, {"test": -1}])
+def test_parts_of_impossible_sizes_are_refused(wrong):
+    with pytest.raises(ConfigError, match="fewest as-ofs"):
+        holdout(Timeline.monthly("2024-01-01", "2025-01-01"), 30, **wrong)
 
 
 def test_an_embargo_shorter_than_the_horizon_is_refused():

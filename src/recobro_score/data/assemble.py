@@ -17,6 +17,7 @@ from recobro_score.data.check import Checked, absent
 from recobro_score.data.contracts import Contract
 from recobro_score.data.events import EventTable
 from recobro_score.data.ordering import content_keys, later_duplicates, sort_rows
+from recobro_score.data.parse import text_of
 from recobro_score.money import to_minor
 
 _Columns = tuple[dict[str, NDArray[Any]], dict[str, tuple[str, ...]], dict[str, pa.StringArray]]
@@ -69,6 +70,10 @@ class Assembled:
 
 def codes_of(ids: pa.StringArray, known: pa.StringArray) -> NDArray[np.int64]:
     """Return the position of each id among the known ones (−1 = unknown or missing)."""
+    if isinstance(ids, pa.DictionaryArray):
+        places = ids.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        codes: NDArray[np.int64] = np.append(codes_of(ids.dictionary, known), -1)[places]
+        return codes
     found = pc.index_in(ids, value_set=known)
     return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
@@ -77,11 +82,11 @@ def encode(values: pa.StringArray) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     """Return codes into the sorted vocabulary of the words that occur (−1 = missing)."""
     encoded = values.dictionary_encode()
     words = encoded.dictionary.to_pylist()
-    ranks = np.full(len(words) + 1, -1, dtype=np.int32)
-    vocabulary = tuple(sorted(words))
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    counts = np.bincount(codes[codes >= 0] if encoded.null_count else codes, minlength=len(words))
+    vocabulary = tuple(sorted(word for word, count in zip(words, counts, strict=True) if count))
     positions = {word: position for position, word in enumerate(vocabulary)}
-    ranks[: len(words)] = [positions[word] for word in words]
-    codes = encoded.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
+    ranks = np.array([*(positions.get(word, -1) for word in words), -1], dtype=np.int32)
     return ranks[codes], vocabulary
 
 
@@ -103,7 +108,8 @@ def mark_unreadable_money(checked: Checked, digits: NDArray[np.int8]) -> dict[st
         minor[name], fits = to_minor(checked.values(name), digits)
         checked.log.mark(~fits, f"out_of_range:{name}", name)
     if checked.contract.table == "payments":
-        is_payment = _flags(pc.equal(checked.values("kind"), "payment"))
+        kind = checked.values("kind")
+        is_payment = codes_of(kind, pa.array(["payment"])) == 0
         checked.log.mark(is_payment & (minor["amount"] < 0), "negative_payment", "amount")
     if checked.contract.table in ("instalments", "promises"):
         checked.log.mark(minor["amount"] < 0, f"negative_{checked.contract.table[:-1]}", "amount")
@@ -174,7 +180,20 @@ def _no_columns(contract: Contract) -> _Columns:
 
 
 def _rows(values: Any, rows: NDArray[np.int64]) -> Any:  # noqa: ANN401 - Arrow or numpy
-    return values.take(pa.array(rows)) if isinstance(values, pa.Array) else values[rows]
+    if not isinstance(values, pa.Array):
+        return values[rows]
+    if isinstance(values, pa.DictionaryArray):
+        codes = values.indices
+        if codes.null_count == 0:
+            taken = pa.array(codes.to_numpy()[rows])
+        elif codes.null_count == len(codes):
+            taken = pa.nulls(len(rows), codes.type)
+        else:
+            taken = codes.take(pa.array(rows))
+        return pa.DictionaryArray.from_arrays(taken, values.dictionary)
+    if values.null_count == len(values):
+        return pa.nulls(len(rows), values.type)
+    return values.take(pa.array(rows))
 
 
 def _flags(mask: pa.Array) -> NDArray[np.bool_]:
@@ -282,7 +301,7 @@ def _columns(checked: Checked, minor: Mapping[str, NDArray[np.int64]], rows: NDA
             continue
         values = _rows(minor.get(column.name, checked.values(column.name)), rows)
         if column.kind == "id":
-            ids[column.name] = values
+            ids[column.name] = text_of(values)
         elif column.kind == "category":
             columns[column.name], vocabularies[column.name] = encode(values)
         else:

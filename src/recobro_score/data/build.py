@@ -26,6 +26,7 @@ from recobro_score.data.check import Checked
 from recobro_score.data.contracts import EVENT_TABLES, SAFETY_TABLES
 from recobro_score.data.events import EventStore
 from recobro_score.data.options import PortfolioOptions
+from recobro_score.data.parse import text_of
 from recobro_score.money import minor_digits
 
 
@@ -88,7 +89,7 @@ def build_store(
 def _accounts(
     checked: Checked, options: PortfolioOptions
 ) -> tuple[dict[str, NDArray[Any]], dict[str, tuple[str, ...]], pa.StringArray, pa.StringArray]:
-    currencies = checked.values("currency").fill_null("").to_pylist()
+    currencies = text_of(checked.values("currency")).fill_null("").to_pylist()
     digits = np.array([minor_digits(currency) for currency in currencies], dtype=np.int8)
     minor = mark_unreadable_money(checked, digits)
     given = checked.columns["known_at"]
@@ -98,13 +99,14 @@ def _accounts(
     columns, words = _static(checked, rows, skip=("account_id", "debtor_id", "known_at"), minor=minor)
     columns["known_at"] = known_at[rows]
     take = pa.array(rows)
-    return columns, words, checked.values("account_id").take(take), checked.values("debtor_id").take(take)
+    ids, debtors = (text_of(checked.values(name)).take(take) for name in ("account_id", "debtor_id"))
+    return columns, words, ids, debtors
 
 
 def _debtors(
     checked: Checked, debtor_of: pa.StringArray
 ) -> tuple[dict[str, NDArray[Any]], dict[str, tuple[str, ...]], pa.StringArray]:
-    zones = checked.values("time_zone")
+    zones = text_of(checked.values("time_zone"))
     known = [name for name in pc.unique(zones).to_pylist() if name is None or is_zone(name)]
     unknown = codes_of(zones, pa.array(known, pa.string())) < 0
     checked.log.mark(unknown & ~checked.columns["time_zone"].missing, "unreadable:time_zone", "time_zone")
@@ -112,7 +114,7 @@ def _debtors(
     known_at = np.where(given.missing, ALWAYS, given.values)
     mark_duplicates(checked, known_at)
     rows = _sorted_rows(checked, "debtor_id")
-    listed = checked.values("debtor_id").take(pa.array(rows))
+    listed = text_of(checked.values("debtor_id")).take(pa.array(rows))
     everyone = pc.unique(pa.concat_arrays([listed, debtor_of]))
     debtor_ids = everyone.take(pc.sort_indices(everyone))
     columns, words = _static(checked, rows, skip=("debtor_id", "known_at"), minor={})
@@ -123,7 +125,7 @@ def _debtors(
 
 def _sorted_rows(checked: Checked, unique: str) -> NDArray[np.int64]:
     rows = np.flatnonzero(checked.good())
-    order = pc.sort_indices(checked.values(unique).take(pa.array(rows)))
+    order = pc.sort_indices(text_of(checked.values(unique)).take(pa.array(rows)))
     return rows[np.asarray(order.to_numpy(zero_copy_only=False), dtype=np.int64)]
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from recobro_score.calendars import NEVER
 from recobro_score.data.contracts import Contract
-from recobro_score.data.names import english_names, plain
-from recobro_score.data.parse import Format, Parsed, UnreadableColumn, empty_column, parse_column
+from recobro_score.data.names import english_names, misspelt, plain
+from recobro_score.data.parse import Format, Parsed, UnreadableColumn, empty_column, parse_column, text_of
 from recobro_score.data.quarantine import NO_ROWS, QUARANTINE_SCHEMA, FailureLog, Failures
 from recobro_score.errors import ContractError, Problem, hint, report
 from recobro_score.frames import to_arrow
@@ -41,7 +41,7 @@ class Checked:
     @property
     def n_rows(self) -> int:
         """Number of rows as they came."""
-        return len(self.log.rule)
+        return len(self.log.rules_broken)
 
     def values(self, name: str) -> Any:  # noqa: ANN401 - an array of the column's kind
         """Return the values of a column, all rows."""
@@ -61,11 +61,11 @@ class Checked:
         arrays = {}
         for column in self.contract.columns:
             parsed = self.columns[column.name]
-            array = parsed.values if isinstance(parsed.values, pa.Array) else pa.array(parsed.values)
+            array = text_of(parsed.values)
             if column.kind in ("time", "later"):
                 empty = parsed.missing | (parsed.values == NEVER)
                 array = pa.array(parsed.values, mask=empty).cast(pa.timestamp("us", "UTC"))
-            arrays[column.name] = array.take(keep)
+            arrays[column.name] = pa.array(array).take(keep)
         return pa.table(arrays)
 
     def quarantined(self) -> pa.Table:
@@ -78,7 +78,7 @@ class Checked:
         def ids(name: str | None) -> pa.Array:
             if name is None or name not in self.columns:
                 return pa.nulls(len(rows), pa.string())
-            return self.columns[name].values.take(rows)
+            return text_of(self.columns[name].values.take(rows))
 
         columns = [
             pa.array([self.contract.table] * len(rows), pa.string()),
@@ -205,10 +205,13 @@ def _find_name_problems(
             problems.append(
                 Problem(f"{contract.table}.{name}: several columns mean it", examples=tuple(names))
             )
+    for source, name in misspelt(contract, given, sources, mapping):
+        text = f"{contract.table}: the column {source!r} is not known, and {name!r} is not there. Rename it,"
+        problems.append(Problem(f"{text} or map it to an empty name to leave it out"))
     for source, target in mapping.items():
         if source not in given:
             text = f"{contract.table}.{target}: the mapping names the column {source!r}, which is not there."
             problems.append(Problem(text, hint=hint(source, given)))
-        if target not in contract.names:
+        if target and target not in contract.names:
             text = f"{contract.table}: the mapping of {source!r} names {target!r}, which is no column of it."
             problems.append(Problem(text, hint=hint(target, contract.names)))

@@ -34,6 +34,8 @@ class Column:
         A regular expression that the upper-cased text of a code must match as a whole.
     lower : bool
         Whether the words are kept in lower case, since their case means nothing.
+    vocabulary : str, optional
+        The entry of `recobro_score.data.words.WORDS` that says what other words mean.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Column:
     default: str | None = None
     pattern: str | None = None
     lower: bool = False
+    vocabulary: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +109,10 @@ def _may(kind: Kind, *names: str) -> tuple[Column, ...]:
     return tuple(Column(name, kind) for name in names)
 
 
-def _word(name: str, *, required: bool = False, allowed: tuple[str, ...] = ()) -> Column:
-    return Column(name, "category", required, allowed, lower=True)
+def _word(
+    name: str, *, required: bool = False, allowed: tuple[str, ...] = (), vocabulary: str | None = None
+) -> Column:
+    return Column(name, "category", required, allowed, lower=True, vocabulary=vocabulary)
 
 
 _ACCOUNT = _id("account_id", required=True)
@@ -164,6 +169,7 @@ _CONTRACTS = (
             *_may("category", "stage"),
             *_KNOWN,
         ),
+        safety=True,
     ),
     Contract(
         "contact_points",
@@ -172,7 +178,7 @@ _CONTRACTS = (
         (
             _id("contact_point_id", required=True),
             _DEBTOR,
-            _word("channel", required=True),
+            _word("channel", required=True, vocabulary="channel"),
             *_may("later", "wrong_from"),
             *_may("category", "source"),
             *_KNOWN,
@@ -236,7 +242,14 @@ _CONTRACTS = (
             *_must("time", "paid_at"),
             *_must("money", "amount"),
             _id("payment_id"),
-            Column("kind", "category", allowed=PAYMENT_KINDS, default="payment", lower=True),
+            Column(
+                "kind",
+                "category",
+                allowed=PAYMENT_KINDS,
+                default="payment",
+                lower=True,
+                vocabulary="payment",
+            ),
             *_may("category", "method"),
             _id("plan_id"),
             *_KNOWN,
@@ -250,9 +263,9 @@ _CONTRACTS = (
         (
             _ACCOUNT,
             *_must("time", "attempted_at"),
-            _word("channel", required=True),
-            _word("direction", required=True, allowed=DIRECTIONS),
-            _word("outcome", required=True),
+            _word("channel", required=True, vocabulary="channel"),
+            _word("direction", required=True, allowed=DIRECTIONS, vocabulary="direction"),
+            _word("outcome", required=True, vocabulary="outcome"),
             _id("contact_id"),
             _id("decision_id"),
             _id("contact_point_id"),
@@ -299,6 +312,7 @@ _CONTRACTS = (
         "debtor",
         "made_at",
         (_DEBTOR, *_must("time", "made_at"), _word("kind", required=True), *_KNOWN),
+        safety=True,
     ),
     Contract(
         "decisions",

@@ -6,6 +6,7 @@ and without accents.
 
 from __future__ import annotations
 
+import difflib
 import unicodedata
 from collections.abc import Mapping, Sequence
 
@@ -36,6 +37,9 @@ TABLE_ALIASES: Mapping[str, str] = {
     "decisiones": "decisions",
 }
 
+ALIKE = 0.8
+"""How much alike two names are, from 0 to 1, when one is taken for a slip of the other."""
+
 _ANYWHERE: Mapping[str, str] = {
     "expediente": "account_id",
     "expediente_id": "account_id",
@@ -60,6 +64,10 @@ _ANYWHERE: Mapping[str, str] = {
     "idioma": "language",
     "zona_horaria": "time_zone",
     "canal": "channel",
+    "punto_contacto": "contact_point_id",
+    "punto_contacto_id": "contact_point_id",
+    "erroneo_desde": "wrong_from",
+    "fecha_erroneo": "wrong_from",
     "resultado": "outcome",
     "sentido": "direction",
     "direccion": "direction",
@@ -166,6 +174,26 @@ def english_names(
         if target in contract.names:
             found.setdefault(target, []).append(source)
     return found
+
+
+def misspelt(
+    contract: Contract,
+    columns: Sequence[str],
+    found: Mapping[str, Sequence[str]],
+    mapping: Mapping[str, str],
+) -> list[tuple[str, str]]:
+    """Return columns that mean nothing but look much like an optional one that is not there.
+
+    A column left out in silence for one letter could be the date of a recall. Columns unlike any are other
+    people's business and left alone; so is one that the user maps to an empty name.
+    """
+    used = {source for sources in found.values() for source in sources} | set(mapping)
+    absent = [name for name in contract.names if name not in found and name not in contract.required]
+    pairs = []
+    for source in columns:
+        close = [] if source in used else difflib.get_close_matches(plain(source), absent, n=1, cutoff=ALIKE)
+        pairs += [(source, name) for name in close]
+    return pairs
 
 
 def _known_name(contract: Contract, name: str) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from recobro_score.calendars import NEVER, US_PER_DAY, parse_instant, wall_to_utc
 from recobro_score.data.contracts import Column
+from recobro_score.data.words import meaning
 
 _EARLIEST = parse_instant("1900-01-01")
 _FAR = parse_instant("2200-01-01")
@@ -21,6 +22,7 @@ _ISO_DATE = r"^\d{4}"
 _FAR_DATE = r"^(2[2-9]|[3-9]\d)\d\d-"
 _GROUPED = r"^[+-]?\d{1,3}(\.\d{3})+(,\d*)?$"
 _HAS_OFFSET = r"\d[Tt ].*(Z|z|[+-]\d\d(:?\d\d)?)$"
+OWNER_IDS = ("account_id", "debtor_id")
 _MICROS = {"day": US_PER_DAY, "s": 1_000_000, "ms": 1_000, "us": 1}
 _LARGEST_EXACT = 2.0**53
 
@@ -35,8 +37,9 @@ class Parsed:
 
     Attributes
     ----------
-    values : pyarrow.StringArray or numpy array
-        Strings for ids and categories (null = missing), int64 microseconds UTC for times (`NEVER` for a
+    values : pyarrow.StringArray, pyarrow.DictionaryArray or numpy array
+        Strings for ids, a dictionary of different words for categories and for ids that came as one (null =
+        missing; see `text_of`), int64 microseconds UTC for times (`NEVER` for a
         missing later date), float64 for numbers and for money in major units (NaN = missing).
     bad : bool array
         Cells that hold something unreadable.
@@ -76,14 +79,16 @@ def parse_column(column: Column, array: pa.Array, how: Format) -> Parsed:
     UnreadableColumn
         If no cell of this Arrow type could ever be read, for example integers as times.
     """
-    if pa.types.is_dictionary(array.type):
-        array = array.dictionary_decode()
     if pa.types.is_null(array.type):
         array = array.cast(pa.string())
-    if column.kind == "id":
-        return _ids(array)
     if column.kind == "category":
         return _categories(column, array)
+    if pa.types.is_dictionary(array.type):
+        if column.kind == "id" and column.name in OWNER_IDS:
+            return _encoded_ids(array)
+        array = array.dictionary_decode()
+    if column.kind == "id":
+        return _ids(array)
     if column.kind in ("time", "later"):
         return _times(array, how, later=column.kind == "later")
     return _numbers(array, how)
@@ -92,16 +97,23 @@ def parse_column(column: Column, array: pa.Array, how: Format) -> Parsed:
 def empty_column(column: Column, rows: int) -> Parsed:
     """Return the column as it reads when the table does not have it."""
     values: Any
-    if column.kind in ("id", "category"):
+    if column.kind == "id":
         values = pa.nulls(rows, pa.string())
-        if column.default is not None:
-            values = values.fill_null(column.default)
+    elif column.kind == "category":
+        words = [] if column.default is None else [column.default]
+        codes = pa.nulls(rows, pa.int32()) if column.default is None else np.zeros(rows, np.int32)
+        values = pa.DictionaryArray.from_arrays(codes, pa.array(words, pa.string()))
     elif column.kind in ("time", "later"):
         values = np.full(rows, NEVER if column.kind == "later" else 0, dtype=np.int64)
     else:
         values = np.full(rows, np.nan)
     missing = np.full(rows, column.default is None)
     return Parsed(values, np.zeros(rows, dtype=bool), missing)
+
+
+def text_of(values: Any) -> pa.StringArray:  # noqa: ANN401 - strings, plain or in a dictionary
+    """Return parsed ids or categories as plain strings."""
+    return values.dictionary_decode() if isinstance(values, pa.DictionaryArray) else values
 
 
 def _is_text(array: pa.Array) -> bool:
@@ -138,23 +150,58 @@ def _ids(array: pa.Array) -> Parsed:
     return Parsed(values, bad, _nulls(values))
 
 
+def _encoded_ids(array: pa.DictionaryArray) -> Parsed:
+    """Read each different id once."""
+    ids = _ids(array.dictionary)
+    if ids.values.null_count:
+        return _ids(array.dictionary_decode())
+    values = pa.DictionaryArray.from_arrays(array.indices, ids.values)
+    return Parsed(values, np.zeros(len(array), dtype=bool), _nulls(array.indices))
+
+
 def _categories(column: Column, array: pa.Array) -> Parsed:
-    if pa.types.is_nested(array.type) or pa.types.is_binary(array.type):
-        msg = f"a category is text, not {array.type}"
+    """Read each different word once."""
+    kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        msg = f"a category is text, not {kind}"
         raise UnreadableColumn(msg)
+    encoded = array.dictionary_encode()
+    parsed = _words(column, encoded.dictionary)
+    words = parsed.values.dictionary_encode()
+    places = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    codes = np.append(words.indices.fill_null(-1).to_numpy(zero_copy_only=False), -1)[places].astype(np.int32)
+    missing = codes < 0
+    bad = np.append(parsed.bad, False)[places]
+    vocabulary = words.dictionary
+    if column.default is not None and missing.any():
+        vocabulary, codes = _with_default(vocabulary, codes, column.default)
+        missing = np.zeros(len(array), dtype=bool)
+    values = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), vocabulary)
+    return Parsed(values, bad, missing)
+
+
+def _with_default(
+    vocabulary: pa.StringArray, codes: NDArray[np.int32], default: str
+) -> tuple[pa.StringArray, NDArray[np.int32]]:
+    place = vocabulary.index(default).as_py()
+    if place < 0:
+        vocabulary, place = pa.concat_arrays([vocabulary, pa.array([default])]), len(vocabulary)
+    return vocabulary, np.where(codes < 0, np.int32(place), codes)
+
+
+def _words(column: Column, array: pa.Array) -> Parsed:
     values = _strings(array)
     missing = _nulls(values)
     bad = np.zeros(len(array), dtype=bool)
     if column.lower:
         values = pc.utf8_lower(values)
+    if column.vocabulary is not None:
+        values = pa.array([meaning(column.vocabulary, word) for word in values.to_pylist()], pa.string())
     if column.allowed:
         bad = ~_flags(pc.is_in(values, pa.array(column.allowed))) & ~missing
     if column.pattern is not None:
         values = pc.utf8_upper(values)
         bad = ~_flags(pc.match_substring_regex(values, f"^{column.pattern}$")) & ~missing
-    if column.default is not None:
-        values = values.fill_null(column.default)
-        missing = np.zeros(len(array), dtype=bool)
     return Parsed(values, bad, missing)
 
 
@@ -226,7 +273,8 @@ def _micros(array: pa.Array, unit: str) -> tuple[NDArray[np.int64], NDArray[np.b
     if unit == "ns":
         values, unit = values // 1000, "us"
     edge = (_FAR + 2 * US_PER_DAY) // _MICROS[unit]
-    return np.clip(values, -edge, edge) * _MICROS[unit], _nulls(array)
+    inside = np.clip(values, -edge, edge)
+    return (inside if unit == "us" else inside * _MICROS[unit]), _nulls(array)
 
 
 def _text_times(

@@ -19,6 +19,8 @@ from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.quarantine import Quarantine, TableCounts
 from recobro_score.errors import ContractError, Problem, hint, report
 
+FEW_BAD_ROWS = 10
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Portfolio:
@@ -102,6 +104,18 @@ class Portfolio:
         """Return the quarantined share of all rows read."""
         read = sum(count.read for count in self.counts.values())
         return len(self.quarantine) / read if read else 0.0
+
+    def spoilt(self, share: float) -> list[str]:
+        """Return what has more bad rows than a share allows: ``all tables`` and tables by name.
+
+        A table counts with ten or more bad rows, or when none of its rows is good.
+        """
+        names = ["all tables"] if self.quarantined_share() > share else []
+        for table, count in self.counts.items():
+            many = count.quarantined >= FEW_BAD_ROWS and count.quarantined > share * count.read
+            if many or (count.read > 0 and count.used == 0):
+                names.append(table)
+        return names
 
     def summary(self) -> str:
         """Return what was read, table by table, as text."""

@@ -75,32 +75,43 @@ class Failures:
 
 @dataclass(slots=True)
 class FailureLog:
-    """Collects failures of one table, the first rule of each row winning."""
+    """Collects failures of one table, the first rule of each row winning.
 
-    rule: NDArray[np.object_]
-    column: NDArray[np.object_]
+    Attributes
+    ----------
+    rules_broken : uint8 array
+        Per row, 0 or one more than the position in `kinds`.
+    kinds : list of (rule, column)
+        What was marked.
+    """
+
+    rules_broken: NDArray[np.uint8]
+    kinds: list[tuple[str, str | None]]
 
     @classmethod
     def of(cls, rows: int) -> FailureLog:
         """Return an empty log for a table of so many rows."""
-        return cls(np.full(rows, None, object), np.full(rows, None, object))
+        return cls(np.zeros(rows, np.uint8), [])
 
     def mark(self, rows: NDArray[np.bool_] | NDArray[np.int64], rule: str, column: str | None = None) -> None:
         """Say that rows break a rule, unless they broke another one before."""
         positions = np.flatnonzero(rows) if rows.dtype == bool else rows
-        fresh = positions[self.rule[positions] == None]  # noqa: E711 - elementwise
-        self.rule[fresh] = rule
-        self.column[fresh] = column
+        if len(positions) == 0:
+            return
+        self.kinds.append((rule, column))
+        self.rules_broken[positions[self.rules_broken[positions] == 0]] = len(self.kinds)
 
     @property
     def good(self) -> NDArray[np.bool_]:
         """Rows that broke no rule."""
-        return np.asarray(self.rule == None, dtype=bool)  # noqa: E711 - elementwise
+        return np.asarray(self.rules_broken == 0, dtype=bool)
 
     def failures(self) -> Failures:
         """Return what was collected."""
         rows = np.flatnonzero(~self.good)
-        return Failures(rows, self.rule[rows], self.column[rows])
+        kinds = np.array([(None, None), *self.kinds], dtype=object)
+        broken = kinds[self.rules_broken[rows]]
+        return Failures(rows, broken[:, 0], broken[:, 1])
 
 
 @dataclass(frozen=True, slots=True)

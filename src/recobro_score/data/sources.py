@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Collection
 from pathlib import Path
 
 import pyarrow as pa
@@ -69,11 +70,13 @@ def table_files(folder: str | Path) -> dict[str, Path]:
     return found
 
 
-def read_tables(folder: str | Path) -> dict[str, pa.Table]:
-    """Return the tables found in a folder as Arrow tables, unchecked."""
+def read_tables(folder: str | Path, *, only: Collection[str] = CONTRACTS) -> dict[str, pa.Table]:
+    """Return the tables found in a folder (or some of them) as Arrow tables, unchecked."""
     tables: dict[str, pa.Table] = {}
     problems: list[Problem] = []
     for table, path in table_files(folder).items():
+        if table not in only:
+            continue
         try:
             tables[table] = _read(path)
         except ContractError as error:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+SHOWN_WARNINGS = 4
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Outputs:
     """What a run says of a portfolio.
@@ -75,7 +78,9 @@ class Outputs:
         """Return how many accounts get which action, the plan's proof and the warnings as text."""
         head = f"{self.decisions.num_rows:,} decisions as of {format_instant(self.as_of, self.time_zone)}"
         quarantined = f"{len(self.quarantine):,} rows in quarantine"
-        told = [f"! {warning}" for warning in self.warnings]
+        told = [f"! {warning}" for warning in self.warnings[:SHOWN_WARNINGS]]
+        if len(self.warnings) > SHOWN_WARNINGS:
+            told.append(f"! and {len(self.warnings) - SHOWN_WARNINGS} more warnings")
         return "\n".join([head, self.decided.summary(), quarantined, *told])
 
     def __repr__(self) -> str:

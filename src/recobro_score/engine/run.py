@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recobro_score.bundle import Bundle
-from recobro_score.calendars import format_instant, parse_instant
+from recobro_score.calendars import US_PER_DAY, format_instant, parse_instant
 from recobro_score.data.events import EventStore
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.engine.outputs import Outputs
@@ -23,11 +23,17 @@ from recobro_score.policy.decide import (
     DecisionInputs,
     Versions,
     candidates,
+    check_capacities,
     decide,
     policy_version,
 )
+from recobro_score.texts import load_texts
 
 Progress = Callable[[str, float], None]
+
+STALE_DAYS = 35
+WATCHED = ("payments", "balances")
+"""Tables whose silence for more than `STALE_DAYS` before the as-of is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,11 @@ def run(
     """
     options = options or RunOptions()
     instant = parse_instant(as_of, portfolio.store.time_zone) if isinstance(as_of, str) else as_of
+    load_texts(options.language)
+    check_capacities(bundle.policy.catalogue, options.capacities)
+    if portfolio.n_accounts == 0:
+        msg = "the portfolio holds no usable account"
+        raise ContractError(msg)
     store = portfolio.at(instant)
     tables: list[pa.Table] = []
     found: list[Candidates] = []
@@ -101,9 +112,6 @@ def run(
         done += part.n_accounts
         if progress is not None:
             progress("scoring and explaining", done / store.n_accounts)
-    if not found:
-        msg = "the portfolio holds no usable account"
-        raise ContractError(msg)
     decisions = decide(
         Candidates.concat(found),
         capacities=options.capacities,
@@ -119,7 +127,7 @@ def run(
         decided=decisions,
         quarantine=portfolio.quarantine,
         counts=portfolio.counts,
-        warnings=_warnings(bundle, store, instant),
+        warnings=_warnings(bundle, portfolio, instant),
     )
 
 
@@ -172,11 +180,26 @@ def _versions(bundle: Bundle, options: RunOptions) -> Versions:
     )
 
 
-def _warnings(bundle: Bundle, store: EventStore, as_of: int) -> tuple[str, ...]:
+def _warnings(bundle: Bundle, portfolio: Portfolio, as_of: int) -> tuple[str, ...]:
     """Return what a reader must know before acting on the decisions."""
-    told = list(bundle.card["warnings"])
+    store = portfolio.at(as_of)
+    told = _gaps(bundle, store, as_of)
     if bundle.contact.as_of > as_of:
         learned = format_instant(bundle.contact.as_of, store.time_zone)
         told.append(f"the bundle was trained on data up to {learned}, after the as-of: it knows the future")
     told += [f"nobody may be contacted: {reason}" for reason in store.blocked]
-    return tuple(told)
+    return (*told, *bundle.card["warnings"])
+
+
+def _gaps(bundle: Bundle, store: EventStore, as_of: int) -> list[str]:
+    """Return warnings about tables the bundle was trained with that are missing or old."""
+    told = []
+    for table in bundle.schema.known_tables:
+        known_at = store.tables[table].known_at
+        seen = known_at[known_at < as_of]
+        if len(seen) == 0:
+            told.append(f"no row of {table} was known before the as-of, but the bundle was trained with them")
+        elif table in WATCHED and (as_of - int(seen.max())) > STALE_DAYS * US_PER_DAY:
+            days = (as_of - int(seen.max())) // US_PER_DAY
+            told.append(f"the newest row of {table} is {days} days older than the as-of: the data look stale")
+    return told

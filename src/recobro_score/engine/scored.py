@@ -13,6 +13,7 @@ from recobro_score.data.events import EventStore
 from recobro_score.data.state import BUCKETS, AccountState, account_state
 from recobro_score.explain.contributions import ConceptReasons, concept_contributions
 from recobro_score.explain.reasons import Reasons, tell_reasons
+from recobro_score.explain.table_shap import explainer_of
 from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.features.pipeline import compute
 from recobro_score.models.contact import ContactForecast
@@ -126,7 +127,9 @@ def score(bundle: Bundle, store: EventStore, as_of: int, *, language: str = "es"
     state = account_state(store, [as_of])
     scores = bundle.payment.score(matrix, state.bucket, threads=threads)
     contributions = concept_contributions(
-        bundle.payment.event.booster.contributions(matrix.values, threads=threads),
+        explainer_of(bundle.payment.event.booster.text, bundle.schema.names).contributions(
+            matrix.values, threads=threads
+        ),
         bundle.schema.concepts,
         margin=scores.margin,
         account_ids=store.account_ids,

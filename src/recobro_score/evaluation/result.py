@@ -32,7 +32,7 @@ SHOWN = ["group", "n", "events", "base_rate", "predicted", "auc", "auc_se", "bas
 SHOWN += ["ks", "brier", "log_loss", "slope", "slope_se", "intercept", "ece", "lift", "verdict", "note"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Evaluation:
     """The report of one set of held-out rows.
 
@@ -81,6 +81,9 @@ class Evaluation:
             f" ± {row['slope_se']:.3f}, intercept {row['intercept']:.3f}, ECE {row['ece']:.4f}",
         ]
         return "\n".join([*lines, *(f"! {warning}" for warning in self.warnings)])
+
+    def __repr__(self) -> str:
+        return self.summary()
 
     def _repr_html_(self) -> str:
         table = self.table[SHOWN].to_html(index=False, float_format="%.4g", na_rep="–", border=0)

@@ -1,25 +1,38 @@
-"""Pictures of reasons: one account's waterfall and the portfolio's overview, by concept."""
+"""Pictures of reasons: one account's waterfall, the portfolio's overview, the dependence on one feature."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recobro_score.data.state import BUCKETS
+from recobro_score.errors import SchemaMismatch, hint
+from recobro_score.explain.wording import Wording
+from recobro_score.features.recipes import STATE_TABLE
 from recobro_score.texts import Texts, load_texts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.patches import FancyArrow
+    from numpy.typing import NDArray
     from shap import Explanation
 
     from recobro_score.explain.contributions import ConceptReasons
+    from recobro_score.features.matrix import FeatureMatrix
+    from recobro_score.features.schema import FeatureSchema
+
+    Floats = NDArray[np.float64]
 
 RAISES = "#2a7f9e"
 LOWERS = "#d1603d"
 GREY = "#666666"
+TITLE_WIDTH, WORD_WIDTH = 64, 14
 
 
 def to_shap(contributions: ConceptReasons, *, language: str) -> Explanation:
@@ -39,6 +52,142 @@ def to_shap(contributions: ConceptReasons, *, language: str) -> Explanation:
         base_values=contributions.bias,
         feature_names=_concept_names(contributions, load_texts(language)),
     )
+
+
+def features_to_shap(contrib: Floats, matrix: FeatureMatrix, *, language: str) -> Explanation:
+    """Return the contributions of every feature, with its values, as a `shap.Explanation`.
+
+    Parameters
+    ----------
+    contrib : float64 array, shape (n, p + 1)
+        Contribution of every feature to the margin; the last column is the bias.
+    matrix : FeatureMatrix
+        The features that were explained.
+    language : str
+        Language of the feature names.
+    """
+    from shap import Explanation
+
+    wording = Wording(load_texts(language), matrix.schema)
+    return Explanation(
+        values=contrib[:, :-1],
+        base_values=contrib[:, -1],
+        data=matrix.values,
+        feature_names=[wording.label(position) for position in range(len(matrix.schema))],
+    )
+
+
+def plot_dependence(
+    contrib: Floats,
+    matrix: FeatureMatrix,
+    feature: str,
+    *,
+    language: str,
+    currency: str = "",
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw how much one feature weighs in the margin, by its value: one dot per account.
+
+    Parameters
+    ----------
+    contrib : float64 array, shape (n, p + 1)
+        Contribution of every feature to the margin; the last column is the bias.
+    matrix : FeatureMatrix
+        The features that were explained; rows of one currency where the feature is money.
+    feature : str
+        Name of the column.
+    language : str
+        Language of all labels.
+    currency : str
+        Named beside money.
+    ax : matplotlib Axes, optional
+        Where to draw; by default a new figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Above the line what makes payment more likely, below less; accounts without a value stand on the left.
+
+    Raises
+    ------
+    SchemaMismatch
+        If there is no such feature.
+    """
+    import matplotlib.pyplot as plt
+
+    if feature not in matrix.schema.names:
+        msg = f"no feature {feature!r}.{hint(feature, matrix.schema.names)}"
+        raise SchemaMismatch(msg)
+    texts, position = load_texts(language), matrix.schema.names.index(feature)
+    if ax is None:
+        ax = plt.figure(figsize=(7.5, 4.6), layout="constrained").add_subplot()
+    weight, value = contrib[:, position], matrix.values[:, position]
+    places = _places(value, matrix.schema, feature, texts)
+    colours = np.where(weight >= 0.0, RAISES, LOWERS)
+    ax.axhline(0.0, color=GREY, linewidth=0.8)
+    ax.scatter(places.x, weight, s=14, alpha=0.55, c=colours.tolist(), linewidths=0)
+    for side, key in ((RAISES, "raises"), (LOWERS, "lowers")):
+        ax.scatter([], [], s=28, c=side, label=texts.render(f"explain.{key}"))
+    label = Wording(texts, matrix.schema).label(position)
+    title = texts.render("explain.dependence_title", label=label)
+    ax.set_title(fill(title, TITLE_WIDTH), loc="left", pad=30)
+    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False, borderaxespad=0.2)
+    unit = matrix.schema.features[position].unit
+    key = f"explain.{unit}_axis"
+    named = unit != "money" or currency
+    ax.set_xlabel(texts.render(key, label=label, currency=currency) if key in texts and named else label)
+    ax.set_ylabel(texts.render("explain.dependence_axis"))
+    _localise(ax.yaxis, texts)
+    _localise(ax.xaxis, texts, scale=100.0 if unit == "ratio" else 1.0)
+    if places.words:
+        ax.set_xticks(list(places.words), [fill(word, WORD_WIDTH) for word in places.words.values()])
+    elif places.missing is not None:
+        _name_missing(ax, texts, places.missing)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the dots of a feature stand, what is written below, and where those without a value stand."""
+
+    x: Floats
+    words: dict[float, str]
+    missing: float | None
+
+
+def _places(value: Floats, schema: FeatureSchema, feature: str, texts: Texts) -> _Places:
+    spread = 0.3 * np.cos(np.arange(len(value)) * 2.399)
+    recipe = schema.features[schema.names.index(feature)]
+    words: tuple[str, ...] = ()
+    if recipe.kind == "category":
+        words = (texts.render("value.missing"), texts.render("value.unseen"), *schema.vocabularies[feature])
+    elif (recipe.table, recipe.value, recipe.unit) == (STATE_TABLE, "bucket", "number"):
+        words = BUCKETS
+    missing = np.isnan(value)
+    if words and np.isin(value[~missing], np.arange(len(words))).all():
+        kept = np.where(missing, -1.0, value)
+        names = {
+            float(code): words[int(code)] if code >= 0 else texts.render("value.missing")
+            for code in np.unique(kept)
+        }
+        return _Places(kept + spread, names, None)
+    if not missing.any():
+        return _Places(value, {}, None)
+    known = value[~missing] if not missing.all() else np.zeros(1)
+    width = float(known.max() - known.min()) or 1.0
+    aside = float(known.min()) - 0.12 * width
+    return _Places(np.where(missing, aside + 0.08 * width * spread, value), {}, aside)
+
+
+def _name_missing(ax: Axes, texts: Texts, place: float) -> None:
+    """Write "no data" below the dots of the accounts without a value, in place of a number."""
+    low, high = ax.get_xlim()
+    ticks = [tick for tick in ax.get_xticks() if place + 0.08 * (high - low) < tick <= high]
+    wording = ax.xaxis.get_major_formatter()
+    labels = [wording(tick) for tick in ticks]
+    ax.set_xticks([place, *ticks], [texts.render("value.missing"), *labels])
+    ax.set_xlim(low, high)
 
 
 def plot_waterfall(contributions: ConceptReasons, row: int, *, language: str, account_id: str) -> Axes:
@@ -118,7 +267,7 @@ def plot_concepts(contributions: ConceptReasons, *, language: str, ax: Axes | No
     ax.set_xlabel(texts.render("explain.concepts_axis"))
     ax.set_title(texts.render("explain.concepts_title"), loc="left", pad=30)
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
-    _localise_axis(ax, texts)
+    _localise(ax.xaxis, texts)
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(axis="y", length=0)
     return ax
@@ -142,7 +291,7 @@ def _restyle_bars(ax: Axes, texts: Texts) -> None:
             text.set_color(RAISES if colour[0] > colour[2] else LOWERS)
         text.set_text(_signed(float(text.get_text().replace("\N{MINUS SIGN}", "-")), texts))
         text.set_fontsize(11)
-    _localise_axis(ax, texts)
+    _localise(ax.xaxis, texts)
     ax.tick_params(axis="y", labelsize=11)
     ax.tick_params(axis="x", labelsize=10)
 
@@ -176,11 +325,11 @@ def _in_print(number: float, decimals: int, texts: Texts) -> str:
     return texts.number(number, decimals).replace("-", "\N{MINUS SIGN}")
 
 
-def _localise_axis(ax: Axes, texts: Texts) -> None:
-    """Write the numbers of the x axis with the decimal mark of the language."""
+def _localise(axis: Axis, texts: Texts, *, scale: float = 1.0) -> None:
+    """Write the numbers of an axis, times `scale`, with the marks of the language."""
 
-    def wording(x: float, _: float) -> str:
-        decimals = len(f"{round(x, 9):g}".partition(".")[2])
-        return _in_print(x, decimals, texts)
+    def wording(x: float, _: float | None = None) -> str:
+        decimals = len(f"{round(scale * x, 9):g}".partition(".")[2])
+        return _in_print(scale * x, decimals, texts)
 
-    ax.xaxis.set_major_formatter(wording)
+    axis.set_major_formatter(wording)

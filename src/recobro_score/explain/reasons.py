@@ -1,25 +1,23 @@
-"""Reasons in words: the concepts that weigh most on each account, each with one telling fact.
+"""Reasons in words: the concepts that weigh most on each account, told to one of three readers.
 
 A sentence says which way a concept weighs; the fact behind it is the value of the feature that pulls hardest.
-Vulnerability and health are never told, nor words that were typed freely into an event.
+What is denied to the reader in the account's country is left out before the heaviest are chosen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from recobro_score.data.state import BUCKETS
-from recobro_score.features.recipes import STATE_TABLE, Recipe
-from recobro_score.features.schema import FIRST_WORD, FeatureSchema
-from recobro_score.money import minor_digits
-from recobro_score.texts import Texts, load_texts
+from recobro_score.errors import ConfigError
+from recobro_score.explain.points import TRAINING, ProbabilityPoints
+from recobro_score.explain.readers import AGENT, AUDITOR, Told, reader_texts, told_to
+from recobro_score.explain.wording import Wording
+from recobro_score.texts import load_deny
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,24 +29,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 DEFAULT_REASONS = 3
-
-_STATIC_TABLES = ("accounts", "debtors")
-_UNSAYABLE = (
-    "vulnerab",
-    "health",
-    "salud",
-    "medic",
-    "médic",
-    "hospital",
-    "illness",
-    "enferm",
-    "disab",
-    "discapac",
-    "death",
-    "fallec",
-    "pregnan",
-    "embaraz",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +49,8 @@ class Reasons:
         Concept code; ``up`` (payment more likely) or ``down``; the feature told of; the sentence.
     contribution : float64 array, shape (m,)
         What the concept adds to the raw margin.
+    points : float64 array, shape (m,)
+        The same in probability, NaN where that was not asked for (see `ProbabilityPoints`).
     value : float64 array, shape (m,)
         The feature's value.
     """
@@ -80,6 +62,7 @@ class Reasons:
     concept: Objects
     direction: Objects
     contribution: Floats
+    points: Floats
     feature: Objects
     value: Floats
     text: Objects
@@ -91,9 +74,10 @@ class Reasons:
         -------
         pandas.DataFrame
             ``account_id``, ``as_of`` (µs UTC), ``rank``, ``concept``, ``direction`` (up or down),
-            ``contribution`` (to the raw margin), ``feature``, ``value``, ``text``.
+            ``contribution`` (to the raw margin), ``points`` (of probability, in (−1, 1)), ``feature``,
+            ``value``, ``text``.
         """
-        told = ("rank", "concept", "direction", "contribution", "feature", "value", "text")
+        told = ("rank", "concept", "direction", "contribution", "points", "feature", "value", "text")
         keys = {"account_id": self.account_ids[self.row], "as_of": self.as_of[self.row]}
         return pd.DataFrame({**keys, **{name: getattr(self, name) for name in told}})
 
@@ -110,8 +94,11 @@ def tell_reasons(
     language: str,
     currency: Objects,
     k: int = DEFAULT_REASONS,
+    reader: str = AGENT,
+    country: Objects | None = None,
+    points: ProbabilityPoints | None = None,
 ) -> Reasons:
-    """Put the `k` heaviest concepts of every row into words.
+    """Put the `k` heaviest concepts of every row into words for one reader.
 
     Parameters
     ----------
@@ -120,127 +107,84 @@ def tell_reasons(
     matrix : FeatureMatrix
         The features that were explained.
     language : str
-        ``es`` or ``en``.
+        ``es``, ``en`` or ``pt``, or one of them in a country (``es-MX``).
     currency : object array, shape (n,)
         Currency code of each row.
     k : int
         How many reasons; concepts that add exactly nothing are none.
+    reader : str
+        ``agent`` (what to talk about), ``debtor`` (plain, no jargon) or ``auditor`` (feature, value, weight
+        and reference group).
+    country : object array, shape (n,), optional
+        Country of each row, for what is denied there. Where it is not known, what is denied anywhere is
+        denied.
+    points : ProbabilityPoints, optional
+        The contributions in probability; the auditor needs them.
 
     Raises
     ------
+    ConfigError
+        If the reader or the language does not exist, or the auditor's points are not given.
     TextMissing
-        If a concept has no sentence in the language.
+        If a concept that the reader may be told of has no sentence in the language.
     """
-    top = contributions.top(k, without=[name for name in contributions.concepts if not _sayable(name)])
-    row, place = np.nonzero(top.value)
-    concept = top.index[row, place]
-    contribution = top.value[row, place]
+    if reader == AUDITOR and points is None:
+        msg = "the auditor's reasons need `points`, see probability_points"
+        raise ConfigError(msg)
+    places = np.full(len(currency), None, dtype=object) if country is None else country
+    index, weight = _heaviest(contributions, k, reader, places)
+    sayable = tuple(name for name in contributions.concepts if load_deny().may_tell(name))
+    never = load_deny().concepts_for(reader, "")
+    texts = reader_texts(reader, language, tuple(name for name in sayable if name not in never))
+    row, place = np.nonzero(weight)
+    concept = index[row, place]
     feature = contributions.lead[row, concept]
-    value = matrix.values[row, feature]
-    teller = _Teller(load_texts(language), matrix.schema)
-    facts = teller.facts(feature, value, currency[row])
-    codes = np.array(contributions.concepts, dtype=object)[concept]
-    direction = np.where(contribution > 0.0, "up", "down").astype(object)
+    unknown = np.full(len(row), np.nan)
+    told = Told(
+        concept=np.array(contributions.concepts, dtype=object)[concept],
+        direction=np.where(weight[row, place] > 0.0, "up", "down").astype(object),
+        contribution=weight[row, place],
+        feature=feature,
+        value=matrix.values[row, feature],
+        currency=currency[row],
+        points=unknown if points is None else points.values[row, concept],
+        average=unknown if points is None else points.average[row],
+    )
+    reference = TRAINING if points is None else points.reference
     return Reasons(
         account_ids=np.asarray(matrix.account_ids, dtype=object),
         as_of=matrix.as_of,
         row=row,
         rank=place + 1,
-        concept=codes,
-        direction=direction,
-        contribution=contribution,
+        concept=told.concept,
+        direction=told.direction,
+        contribution=told.contribution,
+        points=told.points,
         feature=np.array(matrix.schema.names, dtype=object)[feature],
-        value=value,
-        text=teller.sentences(codes, direction, feature, facts),
+        value=told.value,
+        text=told_to(reader, told, Wording(texts, matrix.schema), reference=reference),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Teller:
-    """Words for values and sentences around them, in one language."""
-
-    texts: Texts
-    schema: FeatureSchema
-
-    def facts(self, feature: NDArray[np.int64], value: Floats, currency: Objects) -> Objects:
-        """Return the value of each feature in words; None where it is missing or not to be told."""
-        facts = np.full(len(feature), None, dtype=object)
-        for position in np.unique(feature):
-            rows = np.flatnonzero((feature == position) & np.isfinite(value))
-            recipe = self.schema.features[position]
-            if not _sayable(recipe.name, *_words_of(recipe)):
-                continue
-            if recipe.unit == "money":
-                for code in dict.fromkeys(currency[rows]):
-                    own = rows[currency[rows] == code]
-                    facts[own] = _in_words(value[own], partial(self._money, currency=code))
-            else:
-                facts[rows] = _in_words(value[rows], self._wording(recipe))
-        return facts
-
-    def sentences(
-        self, concept: Objects, direction: Objects, feature: NDArray[np.int64], facts: Objects
-    ) -> Objects:
-        """Return the whole sentences; equal ones are made once."""
-        made: dict[tuple[str, str, int, str | None], str] = {}
-        texts = np.empty(len(concept), dtype=object)
-        for i, key in enumerate(zip(concept, direction, feature.tolist(), facts, strict=True)):
-            if key not in made:
-                made[key] = self._sentence(*key)
-            texts[i] = made[key]
-        return texts
-
-    def _sentence(self, concept: str, direction: str, feature: int, fact: str | None) -> str:
-        sentence = self.texts.render(f"reason.{concept}.{direction}")
-        if fact is None:
-            return self.texts.render("reason.plain", sentence=sentence)
-        label = self.schema.features[feature].label(self.texts.language)
-        return self.texts.render("reason.with_fact", sentence=sentence, label=label, value=fact)
-
-    def _wording(self, recipe: Recipe) -> Callable[[float], str | None]:
-        if recipe.kind == "category":
-            return partial(self._category, recipe)
-        if (recipe.table, recipe.value) == (STATE_TABLE, "bucket"):
-            return lambda code: self.texts.render("reason.bucket", bucket=BUCKETS[int(code)])
-        wordings: dict[str, Callable[[float], str | None]] = {
-            "days": self._days,
-            "count": lambda x: self.texts.number(x),
-            "ratio": lambda x: self.texts.percent(x),
-        }
-        return wordings.get(recipe.unit, self._number)
-
-    def _money(self, amount: float, currency: str) -> str:
-        return self.texts.money(round(amount * 10 ** minor_digits(currency)), currency)
-
-    def _days(self, days: float) -> str:
-        whole = round(days)
-        form = "one" if whole == 1 else "many"
-        return self.texts.render(f"reason.days.{form}", number=self.texts.number(whole))
-
-    def _number(self, number: float) -> str:
-        rounded = round(number, 1) + 0.0
-        return self.texts.number(rounded, 0 if rounded == round(rounded) else 1)
-
-    def _category(self, recipe: Recipe, code: float) -> str | None:
-        """Return the word of a static attribute; None for one that is missing or that training never saw."""
-        if recipe.table not in _STATIC_TABLES or code < FIRST_WORD:
-            return None
-        word = self.schema.vocabularies[recipe.name][int(code) - FIRST_WORD]
-        return word if _sayable(word) else None
-
-
-def _in_words(values: Floats, wording: Callable[[float], str | None]) -> Objects:
-    """Return the wording of every value, made once for equal ones."""
-    unique, inverse = np.unique(values, return_inverse=True)
-    words = np.array([*(wording(float(x)) for x in unique), None], dtype=object)
-    return words[inverse]
-
-
-def _words_of(recipe: Recipe) -> list[str]:
-    """Return the filter words of a recipe and its labels."""
-    filters = [word for condition in recipe.where for word in getattr(condition, "values", ())]
-    return [*filters, *(text for _, text in recipe.labels)]
-
-
-def _sayable(*words: str) -> bool:
-    return not any(stem in word.lower() for word in words for stem in _UNSAYABLE)
+def _heaviest(
+    contributions: ConceptReasons, k: int, reader: str, country: Objects
+) -> tuple[NDArray[np.int64], Floats]:
+    """Position and contribution, (n, k), of the heaviest concepts that may be told; 0 beyond the last."""
+    deny = load_deny()
+    shape = (len(country), min(k, len(contributions.concepts)))
+    index, weight = np.zeros(shape, dtype=np.int64), np.zeros(shape)
+    denied_in = {name: deny.concepts_for(reader, name) for name in dict.fromkeys(country)}
+    unsayable = {name for name in contributions.concepts if not deny.may_tell(name)}
+    for denied in dict.fromkeys(denied_in.values()):
+        here = [name for name, found in denied_in.items() if found == denied]
+        rows = np.flatnonzero([name in here for name in country])
+        part = replace(
+            contributions,
+            values=contributions.values[rows],
+            bias=contributions.bias[rows],
+            lead=contributions.lead[rows],
+        )
+        top = part.top(k, without=unsayable | denied)
+        width = top.index.shape[1]
+        index[rows, :width], weight[rows, :width] = top.index, top.value
+    return index, weight

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from recobro_score.features.feature_set import FeatureSet
     from recobro_score.features.given import given_labels
+    from recobro_score.features.label_matrix import LabelMatrix, compute_labels
+    from recobro_score.features.label_specs import LabelSpec, standard_labels
     from recobro_score.features.labels import REASONS, Labels, payment_labels
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.features.pipeline import compute, warm_up
@@ -24,12 +26,16 @@ if TYPE_CHECKING:
 
 _HOME = {
     "FeatureSet": "feature_set",
+    "LabelMatrix": "label_matrix",
+    "LabelSpec": "label_specs",
     "REASONS": "labels",
     "Labels": "labels",
     "given_labels": "given",
     "payment_labels": "labels",
     "FeatureMatrix": "matrix",
     "compute": "pipeline",
+    "compute_labels": "label_matrix",
+    "standard_labels": "label_specs",
     "warm_up": "pipeline",
     "CONCEPTS": "recipes",
     "Between": "recipes",
@@ -48,6 +54,8 @@ __all__ = [
     "FeatureMatrix",
     "FeatureSchema",
     "FeatureSet",
+    "LabelMatrix",
+    "LabelSpec",
     "Labels",
     "Months",
     "PromiseRule",
@@ -55,8 +63,10 @@ __all__ = [
     "Where",
     "Window",
     "compute",
+    "compute_labels",
     "given_labels",
     "payment_labels",
+    "standard_labels",
     "warm_up",
 ]
 

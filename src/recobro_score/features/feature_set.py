@@ -11,7 +11,7 @@ from recobro_score.digest import canonical_json
 from recobro_score.errors import ConfigError
 from recobro_score.features.recipes import Months, PromiseRule, Recipe, Window
 from recobro_score.features.schema import FeatureSchema, learn_schema
-from recobro_score.features.standard import standard_recipes
+from recobro_score.features.standard import further_recipes, standard_recipes
 from recobro_score.features.validation import find_problems
 
 if TYPE_CHECKING:
@@ -64,6 +64,14 @@ class FeatureSet:
     def standard(cls, *, promises: PromiseRule | None = None) -> FeatureSet:
         """Return the standard set (see `recobro_score.features.standard`)."""
         return cls(standard_recipes(), promises or DEFAULT_PROMISES)
+
+    @classmethod
+    def extended(cls, *, promises: PromiseRule | None = None) -> FeatureSet:
+        """Return the standard set with the debtor's other accounts and the date itself.
+
+        An account's row then depends on all accounts of its debtor, never on those of others.
+        """
+        return cls((*standard_recipes(), *further_recipes()), promises or DEFAULT_PROMISES)
 
     @property
     def names(self) -> tuple[str, ...]:

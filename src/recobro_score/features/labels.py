@@ -9,38 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recobro_score.calendars import NEVER, US_PER_DAY
 from recobro_score.data.events import EventStore
-from recobro_score.data.state import account_state
-from recobro_score.errors import ConfigError
-from recobro_score.features import kernel
-from recobro_score.features.binding import bind
-from recobro_score.features.program import compile_table
-from recobro_score.features.recipes import PromiseRule, Recipe, Window
+from recobro_score.features import eligibility
+from recobro_score.features.label_specs import LabelSpec
+from recobro_score.features.outcomes import Outcomes
 from recobro_score.money import MISSING_MONEY, to_major
 
 if TYPE_CHECKING:
     import pandas as pd
 
-REASONS = (
-    "known",
-    "not_open",
-    "not_placed",
-    "exposure_unknown",
-    "nothing_due",
-    "recalled",
-    "not_matured",
-    "not_given",
-)
+REASONS = eligibility.REASONS
 """Why a label is known or not; `Labels.reason` is the position in this tuple."""
-
-_SHARE_DECIMALS = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,77 +161,17 @@ def payment_labels(
     ConfigError
         If the share or the horizon is out of range.
     """
+    spec = LabelSpec("pays", horizon_days, share=share)
     moments = np.asarray(as_ofs, dtype=np.int64)
-    parts = _ten_thousandths(share)
-    horizon = _horizon(horizon_days)
-    lag = store.lags["payments"] if lag is None else lag
-    state = account_state(store, moments)
-    end = state.as_of + horizon
-    recovered = _recovered(store, moments, horizon_days, observed_until)
-    due = np.where(state.exposure == MISSING_MONEY, 0, state.exposure)
-    reason = np.select(
-        [
-            ~state.open,
-            ~state.placed,
-            state.exposure == MISSING_MONEY,
-            due <= 0,
-            _recalled_at(store, moments) < np.minimum(end, observed_until),
-            end + lag > observed_until,
-        ],
-        [REASONS.index(name) for name in REASONS[1:7]],
-        default=0,
-    ).astype(np.int8)
-    whole, rest = np.divmod(due, _SHARE_DECIMALS)
-    needed = whole * parts - (-rest * parts // _SHARE_DECIMALS)
-    value = np.where(reason == 0, (recovered >= needed).astype(np.float64), np.nan)
+    seen = Outcomes.of(store, moments, (spec,), observed_until)
+    value, reason = seen.label(spec, store.lags["payments"] if lag is None else lag, observed_until)
+    state = seen.standing.state
     return Labels(
         state.account,
         state.as_of,
         value,
-        np.where(reason == 0, recovered, MISSING_MONEY),
+        np.where(reason == eligibility.KNOWN, seen.recovered(spec), MISSING_MONEY),
         state.exposure,
         reason,
         store.digits[state.account],
     )
-
-
-def _recovered(
-    store: EventStore, as_ofs: NDArray[np.int64], horizon_days: float, observed_until: int
-) -> NDArray[np.int64]:
-    """Return the minor units recovered in the window: the sum of a recipe, unscaled."""
-    ahead = Recipe("recovered", "payments", "sum", "payment_amounts", "recovery", Window(0, horizon_days))
-    (program,) = compile_table([(0, ahead)])
-    known_before = np.full(len(as_ofs), observed_until)
-    out = np.empty((store.n_accounts * len(as_ofs), 1))
-    unscaled = kernel.read_only(np.ones(store.n_accounts), np.float64)
-    bind(program, store, as_ofs, known_before, PromiseRule()).run(unscaled, 0, store.n_accounts, out)
-    return out[:, 0].astype(np.int64)
-
-
-def _recalled_at(store: EventStore, as_ofs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return per pair when the last placement in force at the as-of ends; `NEVER` without any."""
-    placements = store.tables["placements"]
-    owner = placements.owner()
-    recalled_at = placements.columns["recalled_at"].astype(np.int64)
-    ends = np.full((store.n_accounts, len(as_ofs)), NEVER)
-    for j, as_of in enumerate(as_ofs):
-        in_force = (placements.at < as_of) & (placements.known_at < as_of) & (recalled_at > as_of)
-        last = np.full(store.n_accounts, -1)
-        np.maximum.at(last, owner[in_force], recalled_at[in_force])
-        ends[:, j] = np.where(last < 0, NEVER, last)
-    return ends.ravel()
-
-
-def _ten_thousandths(share: float) -> int:
-    exact = Fraction(str(share)) * _SHARE_DECIMALS
-    if not 0 < exact <= _SHARE_DECIMALS or exact.denominator != 1:
-        msg = f"share must lie in (0, 1] and have at most four decimals, got {share}"
-        raise ConfigError(msg)
-    return int(exact)
-
-
-def _horizon(horizon_days: float) -> int:
-    if not 0 < horizon_days < np.inf:
-        msg = f"horizon_days must be more than 0, got {horizon_days}"
-        raise ConfigError(msg)
-    return round(horizon_days * US_PER_DAY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -35,12 +35,36 @@ class _Job:
     scans: tuple[Scan, ...]
     scale: NDArray[np.float64]
     state: AccountState | None
+    known: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
+
+    def matrix(self, first: int, last: int, threads: int) -> FeatureMatrix:
+        """Return the pairs of the accounts ``first … last − 1``."""
+        size = len(self.as_ofs)
+        values = np.empty(((last - first) * size, len(self.schema)))
+        step = max(1, PAIRS_PER_BLOCK // size)
+        blocks = [(low, min(low + step, last)) for low in range(first, last, step)]
+        outs = [values[(low - first) * size : (high - first) * size] for low, high in blocks]
+        if threads == 1 or len(blocks) < 2:
+            for (low, high), out in zip(blocks, outs, strict=True):
+                self.fill(low, high, out)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                pairs = zip(blocks, outs, strict=True)
+                for done in [pool.submit(self.fill, low, high, out) for (low, high), out in pairs]:
+                    done.result()
+        account = np.repeat(np.arange(first, last), size)
+        ids = self.store.account_ids
+        if size > 1 or last - first < self.store.n_accounts:
+            ids = ids.take(pa.array(account))
+        return FeatureMatrix(ids, account, np.tile(self.as_ofs, last - first), values, self.schema)
 
     def fill(self, first: int, last: int, out: NDArray[np.float64]) -> None:
-        """Compute the pairs of the accounts ``first … last − 1``."""
+        """Compute the pairs of the accounts ``first … last − 1`` into `out`."""
         m = len(self.as_ofs)
         block = np.empty(((last - first) * m, len(self.schema.recipes)))
         block[:, self.plan.missing] = np.nan
+        if self.known is not None:
+            block[:, self.known[0]] = self.known[1]
         for scan in self.scans:
             scan.run(self.scale, first, last, block)
         for dest, recipe in self.plan.words:
@@ -52,7 +76,7 @@ class _Job:
             fill_state(self.plan.state, self.state, self.store, slice(first * m, last * m), block)
         fill_static(self.plan.static, self.schema.vocabularies, self.store, accounts, as_of, block)
         kernel.combine()(self.plan.derived, block)
-        out[first * m : last * m] = block[:, self.plan.shown]
+        np.take(block, self.plan.shown, axis=1, out=out)
 
 
 def compute(
@@ -88,25 +112,43 @@ def compute(
     ConfigError
         If there is no as-of, or `threads` is less than 1.
     """
-    moments = np.asarray(as_ofs, dtype=np.int64)
-    if moments.ndim != 1 or len(moments) == 0 or threads < 1:
-        msg = f"compute needs at least one as-of and one thread, got shape {moments.shape} and {threads=}"
-        raise ConfigError(msg)
-    job = _prepare(schema, store, moments)
-    size = len(moments)
-    values = np.empty((store.n_accounts * size, len(schema)))
-    step = max(1, PAIRS_PER_BLOCK // size)
-    blocks = [(low, min(low + step, store.n_accounts)) for low in range(0, store.n_accounts, step)]
-    if threads == 1 or len(blocks) < 2:
-        for first, last in blocks:
-            job.fill(first, last, values)
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            for done in [pool.submit(job.fill, first, last, values) for first, last in blocks]:
-                done.result()
-    account = np.repeat(np.arange(store.n_accounts), size)
-    ids = store.account_ids if size == 1 else store.account_ids.take(pa.array(account))
-    return FeatureMatrix(ids, account, np.tile(moments, store.n_accounts), values, schema)
+    job = _prepare(schema, store, as_ofs, threads)
+    return job.matrix(0, store.n_accounts, threads)
+
+
+def compute_parts(
+    schema: FeatureSchema,
+    store: EventStore,
+    as_ofs: Sequence[int] | NDArray[np.int64],
+    *,
+    pairs: int = 65_536,
+    threads: int = 1,
+) -> Iterator[FeatureMatrix]:
+    """Yield the matrix of `compute` in parts of about so many rows, one in memory at a time.
+
+    Raises
+    ------
+    ConfigError
+        As `compute`.
+    """
+    job = _prepare(schema, store, as_ofs, threads)
+    step = max(1, pairs // len(job.as_ofs))
+    for first in range(0, store.n_accounts, step):
+        yield job.matrix(first, min(first + step, store.n_accounts), threads)
+
+
+def compute_with(
+    plan: Plan,
+    schema: FeatureSchema,
+    store: EventStore,
+    as_ofs: Sequence[int],
+    *,
+    known: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None,
+) -> FeatureMatrix:
+    """Return the matrix of a plan made before; `known` are the columns it leaves out, and what they hold."""
+    return _bind_all(plan, schema, store, np.asarray(as_ofs, dtype=np.int64), known).matrix(
+        0, store.n_accounts, 1
+    )
 
 
 def warm_up() -> None:
@@ -118,10 +160,25 @@ def warm_up() -> None:
     judge.judge_dates()
 
 
-def _prepare(schema: FeatureSchema, store: EventStore, as_ofs: NDArray[np.int64]) -> _Job:
-    plan = compile_schema(schema)
+def _prepare(
+    schema: FeatureSchema, store: EventStore, as_ofs: Sequence[int] | NDArray[np.int64], threads: int
+) -> _Job:
+    moments = np.asarray(as_ofs, dtype=np.int64)
+    if moments.ndim != 1 or len(moments) == 0 or threads < 1:
+        msg = f"compute needs at least one as-of and one thread, got shape {moments.shape} and {threads=}"
+        raise ConfigError(msg)
     warm_up()
-    scans = tuple(bind(program, store, as_ofs, as_ofs, schema.promises) for program in plan.programs)
+    return _bind_all(compile_schema(schema), schema, store, moments)
+
+
+def _bind_all(
+    plan: Plan,
+    schema: FeatureSchema,
+    store: EventStore,
+    moments: NDArray[np.int64],
+    known: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None,
+) -> _Job:
+    scans = tuple(bind(program, store, moments, moments, schema.promises) for program in plan.programs)
     scale = kernel.read_only(10 ** store.digits.astype(np.int64), np.float64)
-    state = account_state(store, as_ofs) if plan.state else None
-    return _Job(schema, plan, store, as_ofs, scans, scale, state)
+    state = account_state(store, moments) if plan.state else None
+    return _Job(schema, plan, store, moments, scans, scale, state, known)

@@ -18,6 +18,7 @@ from recobro_score.features.readable import (
     CATEGORY,
     EVENT_TABLES,
     MONEY,
+    PLAIN_STATE,
     STATUS,
     UNJUDGED,
     ReadableTable,
@@ -47,15 +48,29 @@ _OPERATIONS = {
     "until_first": kernel.UNTIL_FIRST,
     "gap_mean": kernel.GAP_MEAN,
     "gap_std": kernel.GAP_STD,
+    "median": kernel.MEDIAN,
+    "mode": kernel.MODE,
+    "streak": kernel.STREAK,
+    "longest_streak": kernel.LONGEST_STREAK,
+    "decayed_count": kernel.DECAYED_COUNT,
+    "decayed_sum": kernel.DECAYED_SUM,
 }
-_COMBINATIONS = {"share": kernel.SHARE, "difference": kernel.DIFFERENCE, "trend": kernel.TREND}
+_COMBINATIONS = {
+    "share": kernel.SHARE,
+    "difference": kernel.DIFFERENCE,
+    "trend": kernel.TREND,
+    "larger": kernel.LARGER,
+    "smaller": kernel.SMALLER,
+}
 
 Filter = tuple[Condition, ...]
+Columns = Sequence[tuple[int, Recipe]]
+"""Recipes with their destinations."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """One table's recipes, compiled.
+    """Recipes of one table, compiled.
 
     Attributes
     ----------
@@ -73,6 +88,10 @@ class Program:
         The different windows; slots name them by position.
     allows : uint64 array, shape (8,)
         Per status code, the filters that let it pass.
+    by_debtor : bool
+        Whether rows of all the debtor's accounts of the currency are scanned.
+    judged : bool
+        Whether anything reads the status, or a judged number, as of the snapshot.
     """
 
     table: ReadableTable
@@ -83,11 +102,8 @@ class Program:
     slots: kernel.Slots
     windows: tuple[Window | Months | None, ...]
     allows: NDArray[np.uint64]
-
-    @property
-    def judged(self) -> bool:
-        """Whether a filter reads the status as of the snapshot."""
-        return any(condition.column == STATUS for filter_ in self.filters for condition in filter_)
+    by_debtor: bool
+    judged: bool
 
     def moments(
         self, as_ofs: NDArray[np.int64], known_before: NDArray[np.int64], time_zone: str
@@ -110,17 +126,35 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class StateProgram:
+    """Recipes of the account's state at earlier instants, or of the debtor's other accounts."""
+
+    columns: tuple[tuple[int, Recipe], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CalendarProgram:
+    """Recipes of the debtor's local date; `days` are the destinations whose day of the month they read."""
+
+    columns: tuple[tuple[int, Recipe], ...]
+    days: tuple[int, ...]
+
+
+AnyProgram = Program | StateProgram | CalendarProgram
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """A whole schema, compiled; destinations are positions among all recipes, hidden ones included.
 
     Attributes
     ----------
-    programs : tuple of Program
-        The scans.
+    programs : tuple of programs
+        The scans, in the order in which they run.
     state, static : tuple of (destination, Recipe)
         Columns read from the account's state and from static attributes.
     words : tuple of (destination, Recipe)
-        Category columns that a scan leaves as codes of the store.
+        Category columns that a scan leaves as codes of the store, or that are missing.
     missing : tuple of int
         Destinations of tables that training never saw.
     derived : int64 array, shape (k, 4)
@@ -129,7 +163,7 @@ class Plan:
         Destinations that make up the matrix.
     """
 
-    programs: tuple[Program, ...]
+    programs: tuple[AnyProgram, ...]
     state: tuple[tuple[int, Recipe], ...]
     static: tuple[tuple[int, Recipe], ...]
     words: tuple[tuple[int, Recipe], ...]
@@ -142,34 +176,53 @@ class Plan:
 def compile_schema(schema: FeatureSchema) -> Plan:
     """Return the plan of a schema."""
     recipes = schema.recipes
-    scanned: dict[str, list[tuple[int, Recipe]]] = {}
+    scanned: dict[tuple[str, bool], list[tuple[int, Recipe]]] = {}
     missing = []
     for dest, recipe in enumerate(recipes):
         if recipe.table in schema.known_tables:
-            scanned.setdefault(recipe.table, []).append((dest, recipe))
+            scanned.setdefault((recipe.table, recipe.by_debtor), []).append((dest, recipe))
         elif recipe.table in EVENT_TABLES:
             missing.append(dest)
-    in_scans = [pair for pairs in scanned.values() for pair in pairs]
+    of_events = [(dest, recipe) for dest, recipe in enumerate(recipes) if recipe.table in EVENT_TABLES]
+    programs = [program for group in sorted(scanned) for program in compile_table(scanned[group])]
+    state = [(i, recipe) for i, recipe in enumerate(recipes) if recipe.aggregate == "state"]
+    plain = tuple((i, recipe) for i, recipe in state if recipe.value in PLAIN_STATE and not recipe.window)
     return Plan(
-        programs=tuple(program for table in sorted(scanned) for program in compile_table(scanned[table])),
-        state=tuple((i, recipe) for i, recipe in enumerate(recipes) if recipe.aggregate == "state"),
+        programs=(*programs, *_state_program(state, plain), *_calendar_program(recipes)),
+        state=plain,
         static=tuple((i, recipe) for i, recipe in enumerate(recipes) if recipe.aggregate == "static"),
-        words=tuple((dest, recipe) for dest, recipe in in_scans if recipe.kind == "category"),
+        words=tuple((dest, recipe) for dest, recipe in of_events if recipe.kind == "category"),
         missing=tuple(missing),
         derived=kernel.read_only(_derived(recipes), np.int64),
         shown=np.array([i for i, recipe in enumerate(recipes) if not recipe.hidden], dtype=np.int64),
     )
 
 
-def compile_table(recipes: Sequence[tuple[int, Recipe]]) -> Iterator[Program]:
+def compile_table(recipes: Columns) -> Iterator[Program]:
     """Yield the programs of one table's recipes, given with their destinations."""
-    by_filter: dict[Filter, list[tuple[int, Recipe]]] = {}
+    filters: dict[Filter, None] = {}
+    part: list[tuple[int, Recipe]] = []
     for dest, recipe in recipes:
-        by_filter.setdefault(recipe.where, []).append((dest, recipe))
-    filters = list(by_filter)
-    for start in range(0, len(filters), MAX_FILTERS):
-        part = {filter_: by_filter[filter_] for filter_ in filters[start : start + MAX_FILTERS]}
-        yield _program(EVENT_TABLES[recipes[0][1].table], part)
+        more = dict.fromkeys((recipe.where, (*recipe.where, *recipe.run)))
+        if len({**filters, **more}) > MAX_FILTERS:
+            yield _program(part, tuple(filters))
+            filters, part = {}, []
+        filters |= more
+        part.append((dest, recipe))
+    yield _program(part, tuple(filters))
+
+
+def _state_program(state: Columns, plain: Columns) -> Iterator[StateProgram]:
+    columns = tuple(column for column in state if column not in plain)
+    if columns:
+        yield StateProgram(columns)
+
+
+def _calendar_program(recipes: tuple[Recipe, ...]) -> Iterator[CalendarProgram]:
+    columns = tuple((i, recipe) for i, recipe in enumerate(recipes) if recipe.aggregate == "calendar")
+    place = {recipe.name: i for i, recipe in enumerate(recipes)}
+    if columns:
+        yield CalendarProgram(columns, tuple(place[name] for _, recipe in columns for name in recipe.of))
 
 
 def window_edges(window: Window | Months | None, as_of: int, time_zone: str) -> tuple[int, int]:
@@ -188,25 +241,33 @@ def window_edges(window: Window | Months | None, as_of: int, time_zone: str) -> 
     )
 
 
-def _program(table: ReadableTable, by_filter: dict[Filter, list[tuple[int, Recipe]]]) -> Program:
-    recipes = [recipe for part in by_filter.values() for _, recipe in part]
+def _program(columns: Columns, filters: tuple[Filter, ...]) -> Program:
+    recipes = [recipe for _, recipe in columns]
+    table = EVENT_TABLES[recipes[0].table]
     values = {str(recipe.value) for recipe in recipes if recipe.value is not None}
     wholes = tuple(sorted(name for name in values if table.columns[name] in (MONEY, CATEGORY)))
-    reals = tuple(sorted(values.difference(wholes)))
+    reals = tuple(sorted(values.difference(wholes, table.judged)))
     windows = list(dict.fromkeys(recipe.window for recipe in recipes))
-    bits: list[int] = []
-    code: list[list[int]] = []
-    for bit, part in enumerate(by_filter.values()):
-        for dest, recipe in part:
-            source, column = _source(recipe.value, table, wholes, reals)
-            bits.append(1 << bit)
-            code.append([_OPERATIONS[recipe.aggregate], source, column, windows.index(recipe.window), dest])
+    place = {filter_: 1 << bit for bit, filter_ in enumerate(filters)}
+    code = [
+        [
+            _OPERATIONS[recipe.aggregate],
+            *_source(recipe.value, table, wholes, reals),
+            windows.index(recipe.window),
+            dest,
+        ]
+        for dest, recipe in columns
+    ]
+    bits = [place[recipe.where] for recipe in recipes]
+    runs = [place[(*recipe.where, *recipe.run)] for recipe in recipes]
     slots = kernel.Slots(
         kernel.read_only(np.array(bits, dtype=np.uint64), np.uint64),
+        kernel.read_only(np.array(runs, dtype=np.uint64), np.uint64),
+        kernel.read_only(np.array([recipe.half_life or np.nan for recipe in recipes]), np.float64),
         kernel.read_only(np.array(code, dtype=np.int64), np.int64),
     )
     counted = {str(recipe.value) for recipe in recipes if recipe.aggregate == "distinct"}
-    filters = tuple(by_filter)
+    by_status = any(condition.column == STATUS for filter_ in filters for condition in filter_)
     return Program(
         table,
         filters,
@@ -216,6 +277,8 @@ def _program(table: ReadableTable, by_filter: dict[Filter, list[tuple[int, Recip
         slots,
         tuple(windows),
         kernel.read_only(_allows(table, filters), np.uint64),
+        recipes[0].by_debtor,
+        by_status or not values.isdisjoint(table.judged),
     )
 
 
@@ -235,7 +298,9 @@ def _source(
     value: str | None, table: ReadableTable, wholes: tuple[str, ...], reals: tuple[str, ...]
 ) -> tuple[int, int]:
     if value is None:
-        return kernel.NO_VALUE, 0
+        return kernel.NO_VALUE, kernel.NO_COLUMN
+    if value in table.judged:
+        return kernel.JUDGED, table.judged.index(value)
     if value in reals:
         return kernel.REAL, reals.index(value)
     is_word = table.columns[value] == CATEGORY

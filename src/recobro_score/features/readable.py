@@ -50,6 +50,8 @@ class ReadableTable:
         Later dates that the status is judged from; bit ``i`` of the code is set once ``dates[i] < as_of``.
     revealed_by : mapping of str to str
         Columns that are known only in a status, for example ``end_reason`` once a plan has ended.
+    judged : tuple of str
+        Number columns judged at each as-of like the status: values to aggregate, not to filter on.
     """
 
     name: str
@@ -59,14 +61,29 @@ class ReadableTable:
     statuses: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     dates: tuple[str, ...] = ()
     revealed_by: Mapping[str, str] = field(default_factory=dict)
+    judged: tuple[str, ...] = ()
 
 
 _COMPUTED: Mapping[str, Mapping[str, str]] = {
-    "payments": {"recovery": MONEY},
+    "payments": {"recovery": MONEY, "local_minute": NUMBER, "local_weekday": NUMBER, "local_day": NUMBER},
     "contacts": {"local_minute": NUMBER, "local_weekday": NUMBER},
+    "promises": {"term": NUMBER},
+    "plans": {"discount": NUMBER},
+    "decisions": {"discount": NUMBER},
+}
+_JUDGED: Mapping[str, tuple[str, ...]] = {
+    "instalments": ("lateness", "covered"),
+    "promises": ("due_in",),
 }
 _STATUSES: Mapping[str, Mapping[str, tuple[int, ...]]] = {
-    "instalments": {"unpaid": (0,), "paid": (1,), "plan": (2,)},
+    "instalments": {
+        "unpaid": (0, 3),
+        "paid": (1, 4),
+        "plan": (2,),
+        "partial": (3,),
+        "on_time": (1,),
+        "late": (4,),
+    },
     "promises": {"open": (0,), "kept": (1,), "broken": (2,)},
     "plans": {"offered": (0,), "accepted": (1,), "ended": (2, 3)},
     "placements": {"running": (0,), "recalled": (1,)},
@@ -86,12 +103,13 @@ def _readable(name: str) -> ReadableTable:
     kept = {column: kind for column, kind in columns.items() if kind in (MONEY, NUMBER, CATEGORY)}
     return ReadableTable(
         name=name,
-        columns={**kept, **_COMPUTED.get(name, {})},
+        columns={**kept, **_COMPUTED.get(name, {}), **dict.fromkeys(_JUDGED.get(name, ()), NUMBER)},
         scheduled=contract.scheduled,
         by_debtor=contract.owner == "debtor",
         statuses=_STATUSES.get(name, {}),
         dates=_DATES.get(name, ()),
         revealed_by=_REVEALED_BY.get(name, {}),
+        judged=_JUDGED.get(name, ()),
     )
 
 
@@ -117,8 +135,39 @@ STATIC: Mapping[str, Mapping[str, str]] = {
 }
 """The static attributes of accounts and debtors that recipes may read."""
 
-STATE: Mapping[str, str] = {"exposure": MONEY, "dpd": NUMBER, "bucket": NUMBER}
-"""What recipes may read of the account's state at the as-of."""
+STATE: Mapping[str, str] = {
+    "exposure": MONEY,
+    "dpd": NUMBER,
+    "bucket": NUMBER,
+    "days_in_bucket": NUMBER,
+    "debtor_exposure": MONEY,
+    "debtor_accounts": NUMBER,
+    "others_dpd": NUMBER,
+}
+"""What recipes may read of the account's state.
+
+``days_in_bucket`` are the days past due since the bucket began. ``debtor_exposure`` adds up the exposure of
+the debtor's open accounts in the account's currency; ``debtor_accounts`` counts the debtor's open accounts,
+``others_dpd`` is the worst of the others (missing without others).
+"""
+
+PLAIN_STATE = ("exposure", "dpd", "bucket")
+"""What the account's state at the as-of itself holds."""
+
+CALENDAR: Mapping[str, str] = {
+    "weekday": NUMBER,
+    "day_of_month": NUMBER,
+    "days_to_month_end": NUMBER,
+    "is_holiday": NUMBER,
+    "days_to_holiday": NUMBER,
+    "days_to_day": NUMBER,
+}
+"""What recipes may read of the debtor's local date at the as-of.
+
+``is_holiday`` (1 or 0) and ``days_to_holiday`` (from the next day on) are those of the account's country and
+subdivision. ``days_to_day`` are the days until the day of the month that another recipe gives, the last day
+of a shorter month in its place; 0 on the day itself.
+"""
 
 
 def allowed_words(table: str, column: str) -> tuple[str, ...]:

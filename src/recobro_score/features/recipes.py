@@ -30,22 +30,40 @@ CONCEPTS = (
 )
 """What a reason can speak of; every recipe belongs to one."""
 
-COUNTING = ("count", "since_last", "since_first", "until_first", "gap_mean", "gap_std")
+STREAKS = ("streak", "longest_streak")
+"""Aggregates of consecutive rows: they take a `run`."""
+
+DECAYED = ("decayed_count", "decayed_sum")
+"""Aggregates in which rows fade with age: they take a `half_life`."""
+
+COUNTING = (
+    "count",
+    "since_last",
+    "since_first",
+    "until_first",
+    "gap_mean",
+    "gap_std",
+    *STREAKS,
+    "decayed_count",
+)
 """Aggregates of the rows themselves: they take no value."""
 
-VALUED = ("sum", "mean", "min", "max", "std", "last", "first")
+VALUED = ("sum", "mean", "min", "max", "std", "last", "first", "median", "mode", "decayed_sum")
 """Aggregates of a money or number column; ``last`` and ``first`` also of a category."""
 
-COMBINING = ("share", "difference", "trend")
+COMBINING = ("share", "difference", "trend", "larger", "smaller")
 """Aggregates of two other recipes of the set."""
 
-AGGREGATES = (*COUNTING, *VALUED, "distinct", *COMBINING, "state", "static")
+AGGREGATES = (*COUNTING, *VALUED, "distinct", *COMBINING, "state", "static", "calendar")
 
 DERIVED = "derived"
 """The table of recipes made of two others."""
 
 STATE_TABLE = "state"
-"""The table of recipes that read the account's state at the as-of."""
+"""The table of recipes that read the account's state at the as-of, or as it stood some days before."""
+
+CALENDAR_TABLE = "calendar"
+"""The table of recipes that read the debtor's local date at the as-of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +117,17 @@ class Between:
         return f"{self.low:g} ≤ {self.column} < {self.high:g}"
 
 
-Condition = Where | Between
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Rows whose category is given, whatever the word: decisions that carried an offer, for example."""
+
+    column: str
+
+    def __str__(self) -> str:
+        return f"{self.column} given"
+
+
+Condition = Where | Between | Present
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +147,33 @@ class Recipe:
         - ``since_last``, ``since_first``: days from the last (first) row to the as-of; ``until_first``: days
           from the as-of to the first row of a window ahead;
         - ``gap_mean``, ``gap_std``: days between consecutive visible matching rows (sample deviation);
+        - ``median``; ``mode``, the most frequent number (of equally frequent ones the latest);
+        - ``streak``, ``longest_streak``: how many consecutive matching rows, at the end (anywhere), also pass
+          `run`;
+        - ``decayed_count``, ``decayed_sum``: every row weighs ``2 ** (−age ÷ half_life)``;
         - ``distinct``: how many different words;
         - ``share`` = a ÷ b, ``difference`` = a − b, ``trend`` = (a − b) ÷ (|a| + |b|) of two recipes;
-          x ÷ 0 is missing;
-        - ``state`` (exposure, dpd, bucket), ``static`` (an attribute; a date becomes days before the as-of).
+          x ÷ 0 is missing; ``larger``, ``smaller`` of two, a missing one ignored;
+        - ``state`` (see `recobro_score.features.readable.STATE`; ``Window(None, -30)`` reads it as it stood,
+          and as it was known, 30 days before), ``static`` (an attribute; a date becomes days before the
+          as-of), ``calendar`` (the debtor's local date; see `recobro_score.features.readable.CALENDAR`).
     concept : str
         One of `CONCEPTS`.
     value : str, optional
         The column aggregated.
     window : Window or Months, optional
         None means everything before the as-of.
-    where : tuple of Where or Between
+    where : tuple of Where, Between or Present
         Conditions that must all hold.
     of : tuple of str
-        Names of the two recipes of a share, difference or trend.
+        Names of the recipes it is made of: two of a `COMBINING` aggregate, one of ``calendar.days_to_day``.
+    run : tuple of conditions
+        What a row of a streak passes besides `where`.
+    half_life : float, optional
+        Days after which a row of a decayed aggregate weighs half.
+    by_debtor : bool
+        Rows of all the accounts that the debtor holds in the account's currency, this one included. A
+        difference to the account's own recipe leaves the other accounts.
     unit : str
         ``count``, ``money`` (major units of the account's currency), ``days``, ``ratio``, ``number`` or
         ``category``.
@@ -156,6 +197,9 @@ class Recipe:
     labels: tuple[tuple[str, str], ...] = ()
     monotone: int = 0
     hidden: bool = False
+    run: tuple[Condition, ...] = ()
+    half_life: float | None = None
+    by_debtor: bool = False
 
     @property
     def kind(self) -> str:
@@ -186,6 +230,9 @@ class Recipe:
             "labels": dict(self.labels),
             "monotone": self.monotone,
             "hidden": self.hidden,
+            "run": [_condition_to_dict(condition) for condition in self.run],
+            "half_life": self.half_life,
+            "by_debtor": self.by_debtor,
         }
         return {key: value for key, value in fields.items() if value not in (None, [], {}, 0, False)}
 
@@ -195,6 +242,7 @@ class Recipe:
         known = dict(fields)
         known["window"] = _window_from_dict(known.get("window"))
         known["where"] = tuple(_condition_from_dict(condition) for condition in known.get("where", ()))
+        known["run"] = tuple(_condition_from_dict(condition) for condition in known.get("run", ()))
         known["of"] = tuple(known.get("of", ()))
         known["labels"] = tuple(sorted(known.get("labels", {}).items()))
         return cls(**known)
@@ -233,10 +281,14 @@ def _window_from_dict(fields: dict[str, list[Any]] | None) -> Window | Months | 
 def _condition_to_dict(condition: Condition) -> dict[str, Any]:
     if isinstance(condition, Where):
         return {"column": condition.column, "values": list(condition.values)}
+    if isinstance(condition, Present):
+        return {"column": condition.column}
     return {"column": condition.column, "low": condition.low, "high": condition.high}
 
 
 def _condition_from_dict(fields: dict[str, Any]) -> Condition:
     if "values" in fields:
         return Where(fields["column"], tuple(fields["values"]))
+    if "low" not in fields:
+        return Present(fields["column"])
     return Between(fields["column"], fields["low"], fields["high"])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from recobro_score.errors import hint
 from recobro_score.features.readable import (
+    CALENDAR,
     CATEGORY,
     EVENT_TABLES,
     FORBIDDEN,
@@ -20,14 +22,18 @@ from recobro_score.features.readable import (
 )
 from recobro_score.features.recipes import (
     AGGREGATES,
+    CALENDAR_TABLE,
     COMBINING,
     CONCEPTS,
     COUNTING,
+    DECAYED,
     DERIVED,
     STATE_TABLE,
+    STREAKS,
     Between,
     Condition,
     Months,
+    Present,
     PromiseRule,
     Recipe,
     Where,
@@ -51,7 +57,7 @@ def find_problems(recipes: Sequence[Recipe], promises: PromiseRule) -> list[str]
         problems.append(f"promises.tolerance must lie in [0.001, 1], got {promises.tolerance}")
     for recipe in recipes:
         problems += [f"{recipe.name}: {problem}" for problem in _of_recipe(recipe, names)]
-    return problems + _circles(recipes)
+    return problems + _days_of_no_events(recipes) + _circles(recipes)
 
 
 def evaluation_order(recipes: Sequence[Recipe]) -> list[int]:
@@ -84,14 +90,18 @@ def _of_recipe(recipe: Recipe, names: Sequence[str]) -> Iterator[str]:
         yield f"unknown aggregate {recipe.aggregate!r}.{hint(recipe.aggregate, AGGREGATES)}"
     elif recipe.aggregate in COMBINING:
         yield from _of_derived(recipe, names)
+    elif recipe.aggregate == "calendar":
+        yield from _of_calendar(recipe, names)
     elif recipe.of:
-        yield f"`of` belongs to {', '.join(COMBINING)}, not to {recipe.aggregate}"
+        yield f"`of` belongs to {', '.join(COMBINING)} and days_to_day, not to {recipe.aggregate}"
     elif recipe.aggregate == "state":
-        yield from _of_plain(recipe, {STATE_TABLE: STATE})
+        yield from _of_state(recipe)
     elif recipe.aggregate == "static":
         yield from _of_plain(recipe, STATIC)
     else:
         yield from _of_events(recipe)
+    if recipe.aggregate in (*COMBINING, "calendar", "state", "static"):
+        yield from _of_rows_alone(recipe)
 
 
 def _of_derived(recipe: Recipe, names: Sequence[str]) -> Iterator[str]:
@@ -101,9 +111,50 @@ def _of_derived(recipe: Recipe, names: Sequence[str]) -> Iterator[str]:
         yield f"a {recipe.aggregate} takes no value, window or filter of its own"
     if len(recipe.of) != 2:
         yield f"a {recipe.aggregate} is of two recipes, got {len(recipe.of)}"
+    yield from _of_names(recipe, names)
+
+
+def _of_names(recipe: Recipe, names: Sequence[str]) -> Iterator[str]:
     for name in recipe.of:
         if name not in names:
             yield f"no recipe {name!r} in the set.{hint(name, names)}"
+
+
+def _of_rows_alone(recipe: Recipe) -> Iterator[str]:
+    for name in ("run", "half_life", "by_debtor"):
+        if getattr(recipe, name):
+            yield f"{name} belongs to aggregates of events, not to {recipe.aggregate}"
+
+
+def _of_calendar(recipe: Recipe, names: Sequence[str]) -> Iterator[str]:
+    yield from _of_plain(recipe, {CALENDAR_TABLE: CALENDAR})
+    expected = 1 if recipe.value == "days_to_day" else 0
+    if len(recipe.of) != expected:
+        yield f"calendar.{recipe.value} is of {expected} recipes, got {len(recipe.of)}"
+    yield from _of_names(recipe, names)
+
+
+def _days_of_no_events(recipes: Sequence[Recipe]) -> list[str]:
+    table = {recipe.name: recipe.table for recipe in recipes}
+    return [
+        f"{recipe.name}: the day comes from a recipe of events, and {name} is one of {table[name]}"
+        for recipe in recipes
+        if recipe.aggregate == "calendar"
+        for name in recipe.of
+        if name in table and table[name] not in EVENT_TABLES
+    ]
+
+
+def _of_state(recipe: Recipe) -> Iterator[str]:
+    window = recipe.window
+    if window is not None and not (
+        isinstance(window, Window)
+        and window.days_from is None
+        and window.days_to is not None
+        and -math.inf < window.days_to < 0
+    ):
+        yield "the state as it stood earlier has a window such as Window(None, -30)"
+    yield from _of_plain(replace(recipe, window=None), {STATE_TABLE: STATE})
 
 
 def _of_plain(recipe: Recipe, tables: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
@@ -138,13 +189,39 @@ def _of_events(recipe: Recipe) -> Iterator[str]:
     else:
         yield from _of_value(recipe, table.columns)
     yield from _of_window(recipe, scheduled=table.scheduled)
-    for condition in recipe.where:
+    for condition in (*recipe.where, *recipe.run):
         yield from _of_condition(recipe.table, condition)
+    yield from _of_fading_and_runs(recipe)
+    if recipe.by_debtor:
+        yield from _of_debtor(recipe)
     words = {word for c in recipe.where if isinstance(c, Where) and c.column == STATUS for word in c.values}
-    read = {recipe.value, *(condition.column for condition in recipe.where)}
+    read = {recipe.value, *(condition.column for condition in (*recipe.where, *recipe.run))}
     for column, status in table.revealed_by.items():
         if column in read and words != {status}:
             yield f'{column} is known only then: add Where("{STATUS}", ("{status}",))'
+
+
+def _of_fading_and_runs(recipe: Recipe) -> Iterator[str]:
+    if (recipe.aggregate in STREAKS) != bool(recipe.run):
+        yield f"`run` says what goes on in {' and '.join(STREAKS)}, and nothing else"
+    if recipe.aggregate not in DECAYED:
+        if recipe.half_life is not None:
+            yield f"`half_life` belongs to {' and '.join(DECAYED)}"
+    elif recipe.half_life is None or not (math.isfinite(recipe.half_life) and recipe.half_life > 0):
+        yield f"{recipe.aggregate} needs a half_life of more than 0 days, got {recipe.half_life}"
+    elif recipe.window is not None and EVENT_TABLES[recipe.table].scheduled:
+        ends = _ends(recipe.window)
+        if ends is None or ends[1] is None or ends[1] > 0:
+            yield "rows that lie ahead do not fade: the window must end at 0 or before"
+
+
+def _of_debtor(recipe: Recipe) -> Iterator[str]:
+    table = EVENT_TABLES[recipe.table]
+    columns = {recipe.value, *(condition.column for condition in (*recipe.where, *recipe.run))}
+    if table.by_debtor:
+        yield f"{recipe.table} belong to the debtor already"
+    if columns & {STATUS, *table.judged}:
+        yield "what is judged as of the snapshot is judged per account, not by_debtor"
 
 
 def _of_value(recipe: Recipe, columns: Mapping[str, str]) -> Iterator[str]:
@@ -189,6 +266,14 @@ def _ends(window: Window | Months | None) -> tuple[float | None, float | None] |
 def _of_condition(table: str, condition: Condition) -> Iterator[str]:
     columns = EVENT_TABLES[table].columns
     column = condition.column
+    if column in EVENT_TABLES[table].judged:
+        yield f"{table}.{column} is judged at each as-of: a value to aggregate, not to filter on"
+        return
+    if isinstance(condition, Present):
+        if columns.get(column) != CATEGORY:
+            known = [name for name, kind in columns.items() if kind == CATEGORY]
+            yield f"no category {table}.{column} to filter on.{hint(column, known)}"
+        return
     if isinstance(condition, Between):
         if columns.get(column) not in (NUMBER, MONEY):
             known = [name for name, kind in columns.items() if kind in (NUMBER, MONEY)]

@@ -21,7 +21,7 @@ from recobro_score.data.portfolio import Portfolio
 from recobro_score.data.quarantine import QUARANTINE_VERSION
 from recobro_score.data.sources import read_portfolio, table_files
 from recobro_score.digest import canonical_json, readable_json, sha256_file, sha256_text, write_parquet
-from recobro_score.errors import ConfigError, ContractError, SafetyTableError
+from recobro_score.errors import ConfigError, ContractError, NotEnoughData, SafetyTableError
 from recobro_score.models.booster import BoosterOptions
 from recobro_score.models.payment import PaymentTarget
 from recobro_score.operate.config import RunConfig, TrainingSection
@@ -35,6 +35,7 @@ Progress = Callable[[str, float], None]
 
 MANIFEST_VERSION = "1"
 RUN_LOG = "runs.jsonl"
+ASSUMED = "assumed"
 _LIBRARIES = ("recobro-score", "lightgbm", "numpy", "pandas", "pyarrow", "scikit-learn", "numba")
 
 
@@ -104,6 +105,7 @@ def run_training(config: RunConfig, *, progress: Progress | None = None) -> Trai
     timeline = Timeline.every(section.first, section.last, days=section.every_days, time_zone=zone)
     options = _training_options(config, section)
     result = training.train(portfolio, timeline, options=options, policy=_policy(config), progress=progress)
+    _keep_what_was_learned(result, Path(config.bundle.reference))
     folder = result.bundle.save(config.bundle.reference)
     return TrainingJob(result, folder, _track(config, result, folder, progress))
 
@@ -132,6 +134,7 @@ def run_night(config: RunConfig, as_of: str, *, progress: Progress | None = None
     instant = parse_instant(as_of, zone)
     bundle_folder = _bundle_folder(config)
     bundle = Bundle.load(bundle_folder)
+    _require_same_policy(config, bundle)
     portfolio = _read(config)
     _require_safe(portfolio, instant)
     outputs = engine.run(bundle, portfolio, instant, options=_run_options(config), progress=progress)
@@ -154,14 +157,17 @@ def read_decisions(folder: str | Path) -> pa.Table:
 
 def _read(config: RunConfig) -> Portfolio:
     section = config.portfolio
+    if not section.folder.is_dir():
+        msg = f"portfolio.folder: there is no folder {section.folder}"
+        raise ConfigError(msg)
     portfolio = read_portfolio(section.folder, options=section.options())
-    share = portfolio.quarantined_share()
-    if share > section.max_quarantined_share:
+    spoilt = portfolio.spoilt(section.max_quarantined_share)
+    if spoilt:
         worst = sorted(portfolio.quarantine.counts().items(), key=lambda item: -item[1])[:5]
         rules = ", ".join(f"{table} {rule}: {count:,}" for (table, rule), count in worst)
         msg = (
-            f"{share:.1%} of all rows would be quarantined, more than the allowed "
-            f"{section.max_quarantined_share:.1%} (portfolio.max_quarantined_share): {rules}"
+            f"too many rows would be quarantined, more than {section.max_quarantined_share:.1%} of "
+            f"{', '.join(spoilt)} (portfolio.max_quarantined_share): {rules}"
         )
         raise ContractError(msg)
     return portfolio
@@ -174,11 +180,31 @@ def _require_safe(portfolio: Portfolio, as_of: int) -> None:
         raise SafetyTableError(msg)
 
 
+def _require_same_policy(config: RunConfig, bundle: Bundle) -> None:
+    """Refuse a run file whose own policy is not the one the bundle was trained and saved with."""
+    if "policy" in config.model_fields_set and _policy(config).version != bundle.policy.version:
+        msg = (
+            "[policy] of the run file is not the policy saved in the bundle, and the bundle's is what "
+            "decides: train again, or leave the section out"
+        )
+        raise ConfigError(msg)
+
+
 def _policy(config: RunConfig) -> Policy:
     section = config.policy
     return Policy.load(
         catalogue=section.catalogue, rules=section.rules, adopt=section.adopt, offers=section.offers
     )
+
+
+def _keep_what_was_learned(result: training.Training, folder: Path) -> None:
+    """Refuse to replace a bundle that learned something by one of assumptions."""
+    if result.bundle.card["calibration"] != ASSUMED or not (folder / MANIFEST).is_file():
+        return
+    if Bundle.load(folder).card["calibration"] != ASSUMED:
+        reason = "; ".join(result.bundle.card["warnings"][:2])
+        msg = f"{folder} holds a trained bundle and is kept: this training learned nothing ({reason})"
+        raise NotEnoughData(msg)
 
 
 def _training_options(config: RunConfig, section: TrainingSection) -> training.TrainingOptions:
@@ -204,6 +230,9 @@ def _run_options(config: RunConfig) -> engine.RunOptions:
 def _bundle_folder(config: RunConfig) -> Path:
     reference = config.bundle.reference
     if not reference.startswith("models:"):
+        if not Path(reference).is_dir():
+            msg = f"bundle.reference: there is no folder {reference}; train one, or name a registered model"
+            raise ConfigError(msg)
         return Path(reference)
     if config.tracking is None:
         msg = f"the bundle {reference!r} is a registered model: the run file needs a [tracking] section"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from recobro_score.calendars import parse_instant
 from recobro_score.data.options import PortfolioOptions
-from recobro_score.errors import ConfigError, Problem, report
+from recobro_score.errors import ConfigError, Problem, hint, report
 from recobro_score.money import Rates
 from recobro_score.policy.offers import OfferPolicy
 
@@ -30,7 +31,8 @@ class PortfolioSection(PortfolioOptions):
     folder : Path
         Parquet or CSV files, see `recobro_score.data.sources.read_portfolio`.
     max_quarantined_share : float
-        Above this share of bad rows the night stops with exit code 3.
+        Above this share of bad rows, in all or in a table with ten or more of them, the night stops with
+        exit code 3; so it does where a table is left without any good row.
     """
 
     folder: Path
@@ -188,8 +190,9 @@ class RunConfig(_Section):
             "portfolio": _placed(self.portfolio, folder, "folder"),
             "bundle": self.bundle.model_copy(update={"reference": reference}),
             "output": _placed(self.output, folder, "folder"),
-            "policy": _placed(self.policy, folder, "catalogue", "rules"),
         }
+        if "policy" in self.model_fields_set:
+            update["policy"] = _placed(self.policy, folder, "catalogue", "rules")
         if self.training is not None:
             update["training"] = _placed(self.training, folder, "labels")
         if self.tracking is not None:
@@ -202,11 +205,24 @@ def _validated(model: type[_Model], content: dict[str, Any], name: str) -> _Mode
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        problems = [
-            Problem(f"{'.'.join(str(part) for part in detail['loc']) or name}: {detail['msg']}")
-            for detail in error.errors()
-        ]
+        problems = [_problem(model, detail, name) for detail in error.errors()]
         raise ConfigError(report(f"the run file {name} is wrong:", problems)) from error
+
+
+def _problem(model: type[BaseModel], detail: Mapping[str, Any], name: str) -> Problem:
+    """Return a finding of pydantic with its place, and the closest key for one that does not exist."""
+    place = [str(part) for part in detail["loc"]]
+    text = f"{'.'.join(place) or name}: {detail['msg']}"
+    if detail["type"] != "extra_forbidden":
+        return Problem(text)
+    keys = set(model.model_fields)
+    section = model.model_fields.get(place[0])
+    if len(place) > 1 and section is not None:
+        kinds = [
+            kind for kind in (section.annotation, *get_args(section.annotation)) if isinstance(kind, type)
+        ]
+        keys = {key for kind in kinds if issubclass(kind, BaseModel) for key in kind.model_fields}
+    return Problem(f"{text}.", hint=hint(place[-1], keys))
 
 
 def _placed(section: _Model, folder: Path, *names: str) -> _Model:

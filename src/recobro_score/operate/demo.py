@@ -10,6 +10,7 @@ from recobro_score.calendars import US_PER_DAY, as_datetime
 from recobro_score.operate.batch import Night, TrainingJob, run_night, run_training
 from recobro_score.operate.config import RunConfig
 from recobro_score.simulate.portfolio import Simulation, simulate_portfolio
+from recobro_score.texts import load_texts
 
 Progress = Callable[[str, float], None]
 
@@ -24,7 +25,7 @@ _RUN_TOML = """\
 [portfolio]
 folder = "portfolio"
 time_zone = "{time_zone}"
-declared = ["holds", "facts", "contacts"]  # a night stops if one of these is missing
+declared = ["holds", "facts", "contacts", "complaints", "placements"]  # a night stops without these
 
 [target]
 share = 0.5        # pays at least half of what is due ...
@@ -132,6 +133,7 @@ def run_demo(
     progress : callable, optional
         Called with a step's name and the share done.
     """
+    load_texts(language)
     out = Path(out).resolve()
     tell = progress or (lambda step, done: None)  # noqa: ARG005 - the shape of Progress
     tell("simulating the portfolio", 0.0)

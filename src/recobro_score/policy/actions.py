@@ -47,7 +47,8 @@ class Action(BaseModel):
     offers
         Whether it carries an offer.
     prior_effect
-        Shift of log-odds of payment when the action is *assigned* (intention to treat), per bucket.
+        Shift of log-odds of payment when the action is *assigned* (intention to treat), per bucket; what an
+        offer adds is not in it.
     prior_reach
         Share of assigned contacts that reach the debtor when nothing is known about contact rates.
     source

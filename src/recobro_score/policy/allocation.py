@@ -131,7 +131,7 @@ def allocate(
     ConfigError
         For a capacity below zero or of a pool that does not exist.
     """
-    limits = _limits(pools, capacities)
+    limits = pool_limits(pools, capacities)
     choice = np.zeros(len(values), dtype=np.int64)
     prices = np.zeros(len(pools))
     bound = 0.0
@@ -159,7 +159,14 @@ def allocate(
     return Allocation(choice, value, bound, gap, pools, prices, used, limits)
 
 
-def _limits(pools: tuple[str, ...], capacities: Mapping[str, int]) -> NDArray[np.int64]:
+def pool_limits(pools: tuple[str, ...], capacities: Mapping[str, int]) -> NDArray[np.int64]:
+    """Return the capacity of each pool, -1 = unlimited.
+
+    Raises
+    ------
+    ConfigError
+        For a capacity below zero or of a pool that does not exist; all problems in one message.
+    """
     problems = [
         f"no action uses the capacity {name!r}.{hint(name, pools)}"
         for name in capacities

@@ -143,7 +143,9 @@ def candidates(
 
         (sigmoid(logit p + δ·r) − p)·(paid share − unpaid share)·exposure·rate − cost,
 
-    plus the offer's expected increment × P(contact) where it carries one.
+    plus the offer's expected increment × P(contact) where it carries one and δ is a prior: the catalogue's
+    priors leave the offer out. An effect estimated from a log already contains the offers that were made with
+    the action, so nothing is added to it and `effect_source` "log" says all of it.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from recobro_score.calendars import US_PER_DAY, US_PER_HOUR, local_clock, to_utc
 from recobro_score.data.events import EventStore
+from recobro_score.data.words import CHANNEL_WORDS, canonical_channel
 from recobro_score.policy.contact_rules import CapRule, ContactRules, OneChannelRule
 from recobro_score.policy.views import codes, places, visible
 
@@ -118,9 +119,14 @@ def _released(
 
 
 def _counts(limit: CapRule | OneChannelRule, channel: str, past_channel: str) -> bool:
-    """Whether a past contact through one channel counts against another under a limit."""
-    in_scope = past_channel in limit.channels or "*" in limit.channels
-    return in_scope and (isinstance(limit, CapRule) or past_channel != channel)
+    """Whether a past contact through one channel counts against another under a limit.
+
+    A channel that nobody knows, neither the library nor the limit, counts against every limit.
+    """
+    used = canonical_channel(past_channel)
+    strange = used not in CHANNEL_WORDS.values() and used not in limit.channels
+    in_scope = strange or used in limit.channels or "*" in limit.channels
+    return in_scope and (isinstance(limit, CapRule) or used != channel)
 
 
 def _ends(

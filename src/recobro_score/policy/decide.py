@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from recobro_score.calendars import NEVER
 from recobro_score.digest import canonical_json, sha256_text
 from recobro_score.policy.actions import HUMAN_REVIEW, Catalogue
-from recobro_score.policy.allocation import Allocation, allocate
+from recobro_score.policy.allocation import Allocation, allocate, pool_limits
 from recobro_score.policy.candidates import Candidates, candidates
 from recobro_score.policy.contact_rules import ContactRules
 from recobro_score.policy.inputs import DecisionInputs
@@ -30,6 +30,7 @@ __all__ = [
     "Decisions",
     "Versions",
     "candidates",
+    "check_capacities",
     "decide",
     "policy_version",
 ]
@@ -93,6 +94,17 @@ def policy_version(
         "capacities": dict(capacities),
     }
     return sha256_text(canonical_json(content))[:12]
+
+
+def check_capacities(catalogue: Catalogue, capacities: Mapping[str, int]) -> None:
+    """Check capacities against the catalogue before anything is scored.
+
+    Raises
+    ------
+    ConfigError
+        For capacities below zero or of pools that no action uses, with the closest name; all in one message.
+    """
+    pool_limits(catalogue.pools, capacities)
 
 
 def decide(

@@ -143,13 +143,16 @@ class Offers:
         bool[n] the offer was made before and still stands.
     offered_at, valid_until
         i64[n] µs UTC.
+    exposure
+        i64[n] what the offer is made on, minor units; of a standing offer, what it was made on then.
     p_accept, p_complete
         f64[n]; NaN where there is no offer.
     increment
         f64[n] expected recovery that the offer adds if the debtor is reached, major units; 0 without offer.
     rule
-        object[n] why there is no offer: `plan:open`, `offer:unreadable`, `offer:unaffordable`,
-        `offer:no_gain`; None where there is one.
+        object[n] why there is no offer: `plan:open`, `offer:unreadable`, `offer:none` (the creditor's floors
+        leave nothing but the whole debt at once), `offer:unaffordable`, `offer:no_gain`; None where there is
+        one.
     terms
         Terms that occur.
     source
@@ -160,6 +163,7 @@ class Offers:
     standing: NDArray[np.bool_]
     offered_at: NDArray[np.int64]
     valid_until: NDArray[np.int64]
+    exposure: NDArray[np.int64]
     p_accept: NDArray[np.float64]
     p_complete: NDArray[np.float64]
     increment: NDArray[np.float64]
@@ -183,7 +187,17 @@ class Offers:
         return replace(parts[0], **{**joined, "term": np.concatenate(recoded), "terms": terms})
 
 
-_ROWS = ("term", "standing", "offered_at", "valid_until", "p_accept", "p_complete", "increment", "rule")
+_ROWS = (
+    "term",
+    "standing",
+    "offered_at",
+    "valid_until",
+    "exposure",
+    "p_accept",
+    "p_complete",
+    "increment",
+    "rule",
+)
 
 
 def best_offer(cases: OfferCases, *, policy: OfferPolicy, scorer: TermScorer) -> Offers:
@@ -210,13 +224,15 @@ def best_offer(cases: OfferCases, *, policy: OfferPolicy, scorer: TermScorer) ->
     anyway = _recovered(
         _band(cases.p_pay, policy.bands), _tenths(cases.paid_share), _tenths(cases.unpaid_share)
     )
-    allowed = _allowed(cases, menu, policy)
+    lawful = _floors(cases, menu, policy)
+    allowed = _affordable(cases, menu, policy, lawful)
     best, worth = np.full(len(anyway), -1, dtype=np.int64), np.zeros(len(anyway))
     for code, offered in enumerate(menu):
         gain = accept[:, code] * _gain(offered, complete[:, code], anyway)
         better = allowed[:, code] & (gain > worth)
         best[better], worth[better] = code, gain[better]
     rule = np.where(allowed.any(axis=1), "offer:no_gain", "offer:unaffordable").astype(object)
+    rule[~lawful.any(axis=1)] = "offer:none"
     standing = cases.plans.standing >= 0
     position = np.array([*map(terms.index, cases.plans.terms), -1], dtype=np.int64)
     term = np.where(standing, position[cases.plans.standing], best)
@@ -244,42 +260,56 @@ def _priced(
     for code in np.unique(term[~none]).tolist():
         rows = term == code
         share[rows] = accept[rows] * _gain(terms[code], complete[rows], anyway[rows])
-    exposure = np.nan_to_num(to_major(cases.exposure, cases.digits))
     standing = (cases.plans.standing >= 0) & ~none
+    exposure = np.where(standing, cases.plans.promised_on, cases.exposure)
     valid_days = np.array([*(t.valid_days for t in terms), 0], dtype=np.int64)[term]
     return Offers(
         term=term,
         standing=standing,
         offered_at=np.where(standing, cases.plans.offered_at, cases.keys.as_of),
         valid_until=np.where(standing, cases.plans.valid_until, cases.keys.as_of + valid_days * US_PER_DAY),
+        exposure=exposure,
         p_accept=accept,
         p_complete=complete,
-        increment=np.where(none, 0.0, share * exposure),
+        increment=np.where(none, 0.0, share * np.nan_to_num(to_major(exposure, cases.digits))),
         rule=np.where(none, rule, np.array(None, dtype=object)),
         terms=terms,
         source=source,
     )
 
 
-def _allowed(cases: OfferCases, menu: Sequence[Terms], policy: OfferPolicy) -> NDArray[np.bool_]:
-    """Which terms each account may be offered, bool[n, menu]."""
-    n = len(cases.exposure)
+def _floors(cases: OfferCases, menu: Sequence[Terms], policy: OfferPolicy) -> NDArray[np.bool_]:
+    """Which plans the creditor's floors permit each account, bool[n, menu]."""
     exposure = np.maximum(cases.exposure, 0)
     caps = policy.discount_caps()[cases.keys.bucket]
     floors = {name: policy.smallest_instalment(name) for name in set(cases.currency.tolist())}
     smallest = np.array([floors[name] for name in cases.currency], dtype=np.int64)
+    lawful = np.zeros((len(exposure), len(menu)), dtype=bool)
+    for code, term in enumerate(menu):
+        asked, down, _ = term.amounts(exposure)
+        least = (asked - down) // term.instalments
+        if term.down_payment > 0:
+            least = np.minimum(least, down)
+        at_once = term.instalments == 1 and term.down_payment == 0
+        lawful[:, code] = term.is_plan & (term.discount <= caps) & (at_once | (least >= smallest))
+    return lawful
+
+
+def _affordable(
+    cases: OfferCases, menu: Sequence[Terms], policy: OfferPolicy, lawful: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Which of the lawful plans fit each debtor's means, bool[n, menu]."""
+    exposure = np.maximum(cases.exposure, 0)
     stated = cases.disposable * policy.disposable_share
     unknown = np.isnan(stated)
-    may = np.zeros((n, len(menu)), dtype=bool)
-    safe = may.copy()
-    monthly = np.zeros((n, len(menu)))
+    may, safe = np.zeros_like(lawful), np.zeros_like(lawful)
+    monthly = np.zeros(lawful.shape)
     for code, term in enumerate(menu):
         _, down, part = term.amounts(exposure)
         monthly[:, code] = to_major(np.maximum(part, down), cases.digits)
-        floor = (term.discount <= caps) & ((part >= smallest) | (term.instalments == 1))
-        may[:, code] = floor & (unknown | (monthly[:, code] <= stated))
-        gentle = term.instalments >= policy.safe_instalments and term.down_payment <= policy.min_down_payment
-        safe[:, code] = may[:, code] & (~unknown | gentle)
+        fits = np.where(unknown, term.down_payment == 0, monthly[:, code] <= stated)
+        may[:, code] = lawful[:, code] & fits
+        safe[:, code] = may[:, code] & (~unknown | (term.instalments >= policy.safe_instalments))
     may = np.where(safe.any(axis=1, keepdims=True), safe, may)
     estimated = may & ~(monthly > cases.ability[:, None])
     least = np.where(may, monthly, np.inf).min(axis=1)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recobro_score.calendars import NEVER, US_PER_DAY
+from recobro_score.calendars import NEVER, US_PER_DAY, local_clock, to_utc
 from recobro_score.data.events import EventStore
+from recobro_score.data.state import account_state
 from recobro_score.policy.terms import Terms
 from recobro_score.policy.views import codes, last_row, times, visible
 
@@ -26,9 +27,11 @@ class OpenPlans:
     next_due
         i64[n] µs UTC at which its next instalment falls due, `NEVER` when none is known.
     standing
-        i64[n] position in `terms` of an offer that still stands, -1 = none.
+        i64[n] position in `terms` of an offer that still stands and can still be kept, -1 = none.
     offered_at, valid_until
         i64[n] µs UTC of that offer; 0 where there is none.
+    promised_on
+        i64[n] exposure that offer was made on, minor units: its total and schedule follow from it.
     unreadable
         bool[n] an offer stands whose terms cannot be read, so it can be neither repeated nor replaced.
     terms
@@ -41,12 +44,18 @@ class OpenPlans:
     standing: NDArray[np.int64]
     offered_at: NDArray[np.int64]
     valid_until: NDArray[np.int64]
+    promised_on: NDArray[np.int64]
     unreadable: NDArray[np.bool_]
     terms: tuple[Terms, ...]
 
 
 def open_plans(store: EventStore, as_of: int, *, valid_days: int) -> OpenPlans:
     """Read the plans of every account as they stand at `as_of`.
+
+    An offer stands until it expires, on the amounts promised then, whatever today's floors say. It has lapsed
+    earlier where it cannot be kept as it stands: its first due date has come, or less is due by now than it
+    was made on, so that its schedule would ask for too much. What it was made on is the exposure at the
+    beginning of the local day of the offer.
 
     Parameters
     ----------
@@ -68,26 +77,45 @@ def open_plans(store: EventStore, as_of: int, *, valid_days: int) -> OpenPlans:
     days = np.array([t.valid_days if t else valid_days for t in parsed] + [valid_days], dtype=np.int64)
     of_row = codes(table, "terms")
     until = table.at + days[of_row] * US_PER_DAY
-    offer = last_row(owner, np.flatnonzero(live & ~taken & (until > as_of)), n)
-    has = (offer >= 0) & (plan < 0)
-    standing, offered_at, valid_until = (
-        np.full(n, -1, dtype=np.int64),
-        np.zeros(n, np.int64),
-        np.zeros(n, np.int64),
-    )
-    standing[has] = position[of_row[offer[has]]]
-    offered_at[has], valid_until[has] = table.at[offer[has]], until[offer[has]]
+    first_due = np.array([t.first_due_days if t else NEVER for t in parsed] + [NEVER], dtype=np.int64)[of_row]
+    waited = _local_day(store, owner, np.full(len(owner), as_of)) - _local_day(store, owner, table.at)
+    offer = last_row(owner, np.flatnonzero(live & ~taken & (until > as_of) & (first_due > waited)), n)
+    offer[plan >= 0] = -1
+    terms, offered_at = position[np.append(of_row, -1)[offer]], np.append(table.at, 0)[offer]
+    readable = (offer >= 0) & (terms >= 0)
+    promised_on, due = _exposures(store, as_of, np.where(readable, offered_at, NEVER))
+    has = readable & (due >= promised_on) & (promised_on > 0)
     kept, next_due = _progress(store, as_of, plan)
     return OpenPlans(
         accepted=plan >= 0,
         kept=kept,
         next_due=next_due,
-        standing=standing,
-        offered_at=offered_at,
-        valid_until=valid_until,
-        unreadable=has & (standing < 0),
+        standing=np.where(has, terms, -1),
+        offered_at=np.where(has, offered_at, 0),
+        valid_until=np.where(has, np.append(until, 0)[offer], 0),
+        promised_on=np.where(has, promised_on, 0),
+        unreadable=(offer >= 0) & ~readable,
         terms=tuple(known),
     )
+
+
+def _local_day(store: EventStore, owner: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.int64]:
+    return local_clock(at, store.zone[owner], store.zones).day
+
+
+def _exposures(
+    store: EventStore, as_of: int, offered_at: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Exposure at the beginning of the local day of each account's offer, and at `as_of`; 0 without offer."""
+    then, now = np.zeros(len(offered_at), dtype=np.int64), np.zeros(len(offered_at), dtype=np.int64)
+    rows = np.flatnonzero(offered_at != NEVER)
+    day = _local_day(store, rows, offered_at[rows])
+    start = to_utc(day, np.zeros(len(rows), dtype=np.int64), store.zone[rows], store.zones)
+    for instant in np.unique(start).tolist():
+        same = rows[start == instant]
+        exposure = account_state(store.take(same), [instant, as_of]).exposure.reshape(-1, 2)
+        then[same], now[same] = exposure[:, 0], exposure[:, 1]
+    return then, now
 
 
 def _progress(

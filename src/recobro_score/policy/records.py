@@ -28,7 +28,7 @@ COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("action_id", pa.string(), "what to do; no_action = nothing"),
     ("channel", pa.string(), "channel of the action; internal = handed over to a person, null = no action"),
     ("agent", pa.string(), "who acts: bot, human or none"),
-    ("slot_start", _INSTANT, "contact from here; null without contact"),
+    ("slot_start", _INSTANT, "from here: the account's best hour, whoever else has it; null without contact"),
     ("slot_end", _INSTANT, "contact before here; null without contact"),
     ("contact_point_id", pa.string(), "contact point to use; null where none is known"),
     ("offer", pa.string(), "JSON: terms, total, waived, schedule, valid_until; null without offer"),
@@ -43,7 +43,7 @@ COLUMNS: tuple[tuple[str, pa.DataType, str], ...] = (
     ("reporting_currency", pa.string(), "currency of value, cost, runner_up_value and price"),
     ("value", pa.float64(), "expected incremental net recovery of the action; 0 for no_action"),
     ("cost", pa.float64(), "cost of the action"),
-    ("effect_source", pa.string(), "prior = catalogue assumptions, log = estimated from logged decisions"),
+    ("effect_source", pa.string(), "prior = catalogue and offer assumptions, log = logged decisions"),
     ("rule", pa.string(), "what stood against (another) action; null where nothing did"),
     ("next_allowed_at", _INSTANT, "earliest instant at which that rule gives way; null = not by itself"),
     ("runner_up", pa.string(), "second best eligible action at today's prices"),
@@ -207,7 +207,7 @@ def _offers(found: Candidates, action: NDArray[np.int64]) -> NDArray[np.object_]
     for row in np.flatnonzero(carries & (found.offers.term >= 0)).tolist():
         terms, zone = found.offers.terms[found.offers.term[row]], str(found.zone[row])
         offered_at = int(found.offers.offered_at[row])
-        plan = schedule(int(found.exposure[row]), terms, offered_at, time_zone=zone)
+        plan = schedule(int(found.offers.exposure[row]), terms, offered_at, time_zone=zone)
         content = offer_content(
             plan,
             terms,

@@ -1,7 +1,9 @@
 """What stands against contacting an account: hard stops, one rule each, and who must reach a human.
 
-Everything fails closed: what cannot be read stops contact. The kinds of holds that a record may name are
-listed here; any other is written `hold:other`, so that nothing about health leaks through a rule's name.
+Everything fails closed: what cannot be read stops contact, and so does what is already known to begin (a
+hold, a refusal, a complaint) or to end (a consent, a placement) within the planned day. The kinds of holds
+that a record may name are listed here; any other is written `hold:other`, so that nothing about health leaks
+through a rule's name.
 """
 
 from __future__ import annotations
@@ -15,12 +17,19 @@ from numpy.typing import NDArray
 
 from recobro_score.calendars import NEVER, US_PER_DAY, as_datetime
 from recobro_score.data.events import EventStore, EventTable
+from recobro_score.data.names import plain
 from recobro_score.data.state import AccountState
+from recobro_score.data.words import CHANNEL_WORDS, canonical_channel
 from recobro_score.money import MISSING_MONEY
+from recobro_score.policy.complaints import CEASE, HARASSMENT, OPT_OUT, OTHER, asked_of
 from recobro_score.policy.contact_rules import ContactRules
 from recobro_score.policy.views import PLANNING, codes, in_force, last_row, places, times, visible
 
 ADULT = 18
+FIRST_BIRTH_YEAR = 1900
+"""Earlier birth years, and years to come, are taken as unknown."""
+OPEN_COMPLAINT = 30 * US_PER_DAY
+"""A complaint counts as open for so long, since no table says when it was settled."""
 NAMED_HOLDS = frozenset(
     [
         "bankruptcy",
@@ -58,7 +67,8 @@ STOPPING_FACTS = frozenset(
     ]
 )
 _VULNERABLE = "vulnerab"
-_CEASE = ("baja", "cease", "opt_out", "optout", "stop")
+_CONSENT = frozenset(["autorizacao", "autorizacion", "consent", "consentimento", "consentimiento"])
+_EVERY_CHANNEL = frozenset(["", "*", "all", "any", "toda", "todas", "todo", "todos"])
 _YES = frozenset(["1", "1.0", "given", "granted", "opt_in", "s", "si", "sí", "true", "verdadero", "y", "yes"])
 _NO = frozenset(
     ["0", "0.0", "denied", "f", "false", "falso", "n", "no", "none", "opt_out", "revoked", "withdrawn"]
@@ -77,10 +87,10 @@ class Stops:
         i64[n] µs UTC at which that rule ends by itself, else `NEVER`.
     channel
         i16[n, channels] rule that stops a channel, -1 = none.
-    no_offer
-        i16[n] rule that forbids a new offer, -1 = none.
+    machine_until
+        i64[n] µs UTC until which no bot may contact the debtor (`complaint:open`); 0 = none.
     vulnerable
-        bool[n] only a person may contact the debtor.
+        bool[n] only a person may contact the debtor: somebody vulnerable, or who complained of harassment.
     contact_point
         object[n, channels] id of the valid contact point last known, None = none known.
     rules
@@ -90,7 +100,7 @@ class Stops:
     account: NDArray[np.int16]
     until: NDArray[np.int64]
     channel: NDArray[np.int16]
-    no_offer: NDArray[np.int16]
+    machine_until: NDArray[np.int64]
     vulnerable: NDArray[np.bool_]
     contact_point: NDArray[np.object_]
     rules: list[str] = field(default_factory=list)
@@ -126,7 +136,8 @@ def find_stops(
     state
         State of every account of the store at `as_of`, in its order.
     rules
-        Contact rules in use (where they ask for consent, missing consent stops).
+        Contact rules in use. Missing consent stops only where they ask for it (Colombia, not Chile);
+        a refusal on record, or a consent that cannot be read, stops everywhere.
     channels
         Channels to look at.
 
@@ -136,13 +147,20 @@ def find_stops(
         Rules: `blocked:<reason>`, `malformed_safety_row`, `hold:<kind>`, `fact:<kind>`, `complaint:<kind>`,
         `not_open`, `not_placed`, `time_barred`, `exposure_unknown`, `nothing_due`; per channel
         `consent:<rule or channel>`, `complaint:<kind>`, `no_contact_point:<channel>`.
+
+    Notes
+    -----
+    Opt-outs (`complaint:opt_out`, `complaint:cease`) stop contact for good, through one channel where they
+    name one that is known. Complaints of harassment leave the debtor to a person. Any other complaint of the
+    last 30 days keeps machines (messages included) away, since what is complained of is not known: people may
+    still call.
     """
     n = store.n_accounts
     stops = Stops(
         account=np.full(n, -1, dtype=np.int16),
         until=np.full(n, NEVER, dtype=np.int64),
         channel=np.full((n, len(channels)), -1, dtype=np.int16),
-        no_offer=np.full(n, -1, dtype=np.int16),
+        machine_until=np.zeros(n, dtype=np.int64),
         vulnerable=_vulnerable(store, as_of),
         contact_point=np.full((n, len(channels)), None, dtype=object),
     )
@@ -154,8 +172,8 @@ def find_stops(
     _facts(stops, store, as_of)
     _complaints(stops, store, as_of, channels)
     stops.stop(~state.open, "not_open")
-    stops.stop(~state.placed, "not_placed")
-    barred = np.asarray(store.accounts["limitation_at"], dtype=np.int64) <= as_of
+    stops.stop(~state.placed | _recalled(store, as_of), "not_placed")
+    barred = np.asarray(store.accounts["limitation_at"], dtype=np.int64) <= as_of + PLANNING
     stops.stop(barred, "time_barred")
     stops.stop(state.exposure == MISSING_MONEY, "exposure_unknown")
     stops.stop(state.exposure <= 0, "nothing_due")
@@ -173,7 +191,7 @@ def _holds(stops: Stops, store: EventStore, as_of: int) -> None:
     np.maximum.at(ends, owner[rows], until[rows])
     last = last_row(owner, rows, store.n_accounts)
     for code in np.unique(kinds[rows]).tolist():
-        kind = table.vocabularies["kind"][code] if code >= 0 else "other"
+        kind = plain(table.vocabularies["kind"][code]) if code >= 0 else "other"
         name = kind if kind in NAMED_HOLDS else "other"
         stops.stop((last >= 0) & (kinds[last] == code), f"hold:{name}", ends)
 
@@ -181,26 +199,47 @@ def _holds(stops: Stops, store: EventStore, as_of: int) -> None:
 def _facts(stops: Stops, store: EventStore, as_of: int) -> None:
     table = store.tables["facts"]
     for kind in table.vocabularies["kind"]:
-        if kind.lower() in STOPPING_FACTS:
-            stops.stop(_claimed(table, as_of, kind)[store.account_debtor], f"fact:{kind.lower()}")
-    minor = as_datetime(as_of).year - np.asarray(store.debtors["birth_year"], dtype=np.float64) < ADULT
-    stops.stop(minor[store.account_debtor], "fact:minor")
+        if plain(kind) in STOPPING_FACTS:
+            stops.stop(_claimed(table, as_of, (kind,))[store.account_debtor], f"fact:{plain(kind)}")
+    stops.stop(_minor(store, as_of)[store.account_debtor], "fact:minor")
+
+
+def _minor(store: EventStore, as_of: int) -> NDArray[np.bool_]:
+    """Whether a debtor may be a minor: only the year is known, so the birthday counts as still to come."""
+    born, year = np.asarray(store.debtors["birth_year"], dtype=np.float64), as_datetime(as_of).year
+    return (born >= FIRST_BIRTH_YEAR) & (born <= year) & (year - born <= ADULT)
+
+
+def _recalled(store: EventStore, as_of: int) -> NDArray[np.bool_]:
+    """Whether every placement of an account ends within the planned day."""
+    table, owner = store.tables["placements"], store.tables["placements"].owner()
+    rows = np.flatnonzero(visible(table, as_of))
+    until = np.full(store.n_accounts, -1, dtype=np.int64)
+    np.maximum.at(until, owner[rows], times(table, "recalled_at")[rows])
+    return (until >= 0) & (until <= as_of + PLANNING)
 
 
 def _complaints(stops: Stops, store: EventStore, as_of: int, channels: tuple[str, ...]) -> None:
     table = store.tables["complaints"]
-    seen, owner, kinds = visible(table, as_of), table.owner(), codes(table, "kind")
+    owner, kinds = table.owner(), codes(table, "kind")
+    seen = (table.known_at < as_of) & (table.at <= as_of + PLANNING)
     for code, kind in enumerate(table.vocabularies["kind"]):
-        name, _, channel = kind.lower().partition(":")
-        if not name.startswith(_CEASE):
-            continue
+        rows = seen & (kinds == code)
         debtors = np.zeros(len(store.debtor_ids), dtype=bool)
-        debtors[owner[seen & (kinds == code)]] = True
+        debtors[owner[rows]] = True
         where = debtors[store.account_debtor]
-        if channel in channels:
-            stops.stop_channel(channels.index(channel), where, f"complaint:{kind.lower()}")
-        else:
-            stops.stop(where, f"complaint:{name}")
+        request, channel = asked_of(kind)
+        if request == HARASSMENT:
+            stops.vulnerable |= where
+        elif channel in channels:
+            stops.stop_channel(channels.index(channel), where, f"complaint:{request}:{channel}")
+        elif request in (CEASE, OPT_OUT) and channel not in CHANNEL_WORDS.values():
+            stops.stop(where, f"complaint:{request}")
+        elif request == OTHER:
+            until = np.zeros(len(store.debtor_ids), dtype=np.int64)
+            np.maximum.at(until, owner[rows], table.at[rows] + OPEN_COMPLAINT)
+            until[until <= as_of] = 0
+            stops.machine_until = np.maximum(stops.machine_until, until[store.account_debtor])
 
 
 def _vulnerable(store: EventStore, as_of: int) -> NDArray[np.bool_]:
@@ -208,30 +247,42 @@ def _vulnerable(store: EventStore, as_of: int) -> NDArray[np.bool_]:
     table = store.tables["facts"]
     debtors = np.zeros(len(store.debtor_ids), dtype=bool)
     for kind in table.vocabularies["kind"]:
-        if kind.lower().startswith(_VULNERABLE):
-            debtors |= _claimed(table, as_of, kind)
+        if plain(kind).startswith(_VULNERABLE):
+            debtors |= _claimed(table, as_of, (kind,))
     return debtors[store.account_debtor]
 
 
 def _consent(
     stops: Stops, store: EventStore, as_of: int, rules: ContactRules, channels: tuple[str, ...]
 ) -> None:
+    """Stop channels that the debtor refused, or did not agree to where the rules ask for it.
+
+    Consent must hold now and throughout the planned day. A refusal of a channel that is not known counts for
+    every channel.
+    """
     table = store.tables["facts"]
     place, pairs = places(store)
+    spoken = {kind: _consent_channel(kind) for kind in table.vocabularies["kind"]}
+    strange = tuple(k for k, name in spoken.items() if name not in (None, "*", *CHANNEL_WORDS.values()))
+    unclear = _claimed(table, as_of, strange, unless=_YES)[store.account_debtor]
     for column, channel in enumerate(channels):
-        spoken = tuple(
-            kind
-            for kind in table.vocabularies["kind"]
-            if kind.lower() in (f"consent:{channel}", "consent:all", "consent:*", "consent")
-        )
-        latest = _latest(table, as_of, spoken)
-        granted = _says(table, latest, _YES, when_other=False)[store.account_debtor]
-        refused = (latest >= 0)[store.account_debtor] & ~granted
-        stops.stop_channel(column, refused, f"consent:{channel}")
+        kinds = tuple(kind for kind, name in spoken.items() if name in (channel, "*"))
+        lasting = _says(table, _latest(table, as_of, kinds, ahead=PLANNING, lasting=True), _YES)
+        granted = (lasting & _says(table, _latest(table, as_of, kinds), _YES))[store.account_debtor]
+        refused = _claimed(table, as_of, kinds, unless=_YES)[store.account_debtor]
+        stops.stop_channel(column, refused | unclear, f"consent:{channel}")
         asked = [rules.consent(name, part, channel, as_of // US_PER_DAY) for name, part in pairs]
         for code, rule in enumerate(asked):
             if rule is not None:
                 stops.stop_channel(column, (place == code) & ~granted, f"consent:{rule.id}")
+
+
+def _consent_channel(kind: str) -> str | None:
+    """Return the channel a kind of fact gives or refuses consent to; "*" = all, None = it is no consent."""
+    head, _, tail = plain(kind).partition(":")
+    if head not in _CONSENT:
+        return None
+    return "*" if tail.strip("_") in _EVERY_CHANNEL else canonical_channel(tail.strip("_"))
 
 
 def _contact_points(stops: Stops, store: EventStore, as_of: int, channels: tuple[str, ...]) -> None:
@@ -260,25 +311,28 @@ def _proved_wrong(store: EventStore, as_of: int) -> NDArray[np.bool_]:
     return np.asarray(pc.is_in(points.ids["contact_point_id"], value_set=named.drop_null()))
 
 
-def _claimed(table: EventTable, as_of: int, kind: str) -> NDArray[np.bool_]:
-    """Whether anything but a plain no is on record of a kind, now or within the planned day; per debtor."""
-    now = _says(table, _latest(table, as_of, (kind,)), _NO, when_other=True)
-    return now | _says(table, _latest(table, as_of, (kind,), ahead=PLANNING), _NO, when_other=True)
+def _claimed(
+    table: EventTable, as_of: int, kinds: tuple[str, ...], *, unless: frozenset[str] = _NO
+) -> NDArray[np.bool_]:
+    """Whether anything but `unless` is on record of some kinds, now or within the planned day; per debtor."""
+    now, soon = _latest(table, as_of, kinds), _latest(table, as_of, kinds, ahead=PLANNING)
+    return ((now >= 0) & ~_says(table, now, unless)) | ((soon >= 0) & ~_says(table, soon, unless))
 
 
-def _latest(table: EventTable, as_of: int, kinds: tuple[str, ...], *, ahead: int = 0) -> NDArray[np.int64]:
-    """Last fact in force of some kinds, row per debtor, -1 = none."""
+def _latest(
+    table: EventTable, as_of: int, kinds: tuple[str, ...], *, ahead: int = 0, lasting: bool = False
+) -> NDArray[np.int64]:
+    """Last fact in force of some kinds, row per debtor, -1 = none; `lasting` = that still holds then."""
     rows = in_force(table, as_of, ahead=ahead) & np.isin(codes(table, "kind"), table.codes("kind", *kinds))
+    if lasting:
+        rows &= times(table, "until_at") > as_of + ahead
     return last_row(table.owner(), np.flatnonzero(rows), len(table.offsets) - 1)
 
 
-def _says(
-    table: EventTable, rows: NDArray[np.int64], words: frozenset[str], *, when_other: bool
-) -> NDArray[np.bool_]:
-    """Whether facts say one of `words` (`when_other` False) or anything else (True); no fact says neither."""
+def _says(table: EventTable, rows: NDArray[np.int64], words: frozenset[str]) -> NDArray[np.bool_]:
+    """Whether facts say one of `words`; where there is no fact (-1), nothing is said."""
     vocabulary = table.vocabularies["value"]
     spoken = np.array([*(word.strip().lower() in words for word in vocabulary), False], dtype=bool)
     if table.n_rows == 0:
         return np.zeros(len(rows), dtype=bool)
-    answer = spoken[codes(table, "value")[rows]]
-    return (rows >= 0) & (answer ^ when_other)
+    return np.asarray((rows >= 0) & spoken[codes(table, "value")[rows]])

@@ -66,6 +66,11 @@ class Terms:
         days = terms.first_due_days >= 0 and terms.valid_days >= 0
         return terms if shares and days and terms.instalments >= 1 else None
 
+    @property
+    def is_plan(self) -> bool:
+        """Whether it is anything but the whole debt at once."""
+        return self.instalments > 1 or self.down_payment > 0 or self.discount > 0
+
     def amounts(
         self, total: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -85,13 +90,13 @@ class OfferPolicy(BaseModel):
     max_instalments
         More are never offered.
     min_instalment
-        Smallest instalment per currency, major units; a debt below it is offered in one.
+        Smallest instalment and down payment per currency, major units; a debt below it is paid at once.
     min_down_payment
         Smallest down payment, share of the discounted total.
     max_discount
         Largest discount per bucket; buckets not named get none.
     first_due_days, valid_days
-        As in `Terms`.
+        As in `Terms`; an offer stands no longer than until its first due date.
     disposable_share
         Largest share of income less expenses that an instalment may take.
     assumed_expenses
@@ -128,6 +133,9 @@ class OfferPolicy(BaseModel):
     def _offerable(self) -> Self:
         if list(self.bands) != sorted(set(self.bands)) or not all(0 < edge < 1 for edge in self.bands):
             msg = f"bands must increase within (0, 1), got {self.bands}"
+            raise ValueError(msg)
+        if self.valid_days > self.first_due_days:
+            msg = f"valid_days ({self.valid_days}) must not exceed first_due_days ({self.first_due_days})"
             raise ValueError(msg)
         if not self.menu():
             msg = "no terms of the menu respect max_instalments and min_down_payment"

@@ -18,6 +18,8 @@ from recobro_score.policy.stops import Stops
 
 HUMAN_ONLY = "human_only"
 NOT_NEEDED = "human_review:not_needed"
+COMPLAINT_OPEN = "complaint:open"
+LOG = "log"
 MAX_REACH_RATIO = 2.0
 _EDGE = 1e-6
 
@@ -118,6 +120,7 @@ def action_table(
     values, p_with = np.zeros(shape), np.repeat(inputs.p_pay[:, None], shape[1], axis=1)
     slot, p_contact = np.full(shape, -1, dtype=np.int16), np.full(shape, np.nan)
     effects = catalogue.prior_effects() if inputs.effects is None else inputs.effects
+    sources = inputs.effect_source or ("prior",) * shape[1]
     moved = (inputs.paid_share - inputs.unpaid_share) * stake
     for a, action in enumerate(catalogue.actions):
         if action.channel == "":
@@ -129,7 +132,7 @@ def action_table(
             shift = effects[a][inputs.state.bucket] * best.ratio[:, c]
             p_with[:, a] = _shifted(inputs.p_pay, shift)
             values[:, a] = (p_with[:, a] - inputs.p_pay) * moved - cost[a]
-        if action.offers:
+        if action.offers and sources[a] != LOG:
             reach = np.where(np.isnan(p_contact[:, a]), action.prior_reach, p_contact[:, a])
             values[:, a] += offers.increment * scale * reach
     eligible = rule < 0
@@ -162,6 +165,9 @@ def _forbidden(
     if not action.is_contact:
         return rule, until
     c = slots.channels.index(action.channel)
+    rows = (rule < 0) & (stops.machine_until > 0) & (action.agent == "bot")
+    if rows.any():
+        rule[rows], until[rows] = _code(names, COMPLAINT_OPEN), stops.machine_until[rows]
     rows = (rule < 0) & (stops.channel[:, c] >= 0)
     rule[rows], until[rows] = stops.channel[rows, c], NEVER
     rows = (rule < 0) & (slots.rule[:, c] >= 0)
@@ -176,10 +182,15 @@ def _add(
     rule: NDArray[np.int16], until: NDArray[np.int64], where: NDArray[np.bool_], names: list[str], name: str
 ) -> None:
     """Forbid an action for some accounts by a rule that does not give way by itself."""
+    rows = where & (rule < 0)
+    rule[rows], until[rows] = _code(names, name), NEVER
+
+
+def _code(names: list[str], name: str) -> int:
+    """Position of a rule's name, added when new."""
     if name not in names:
         names.append(name)
-    rows = where & (rule < 0)
-    rule[rows], until[rows] = names.index(name), NEVER
+    return names.index(name)
 
 
 def _best_slots(inputs: DecisionInputs, slots: LawfulSlots) -> _Best:

@@ -12,6 +12,32 @@ from typing import Any
 from recobro_score.calendars import as_datetime
 from recobro_score.errors import ConfigError, TextMissing, hint
 from recobro_score.money import minor_digits
+from recobro_score.texts.deny import load_deny
+from recobro_score.texts.required import problems
+
+_FORMATS, _REQUIRED = "formats.toml", "required.toml"
+_MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """How numbers, money and dates are written.
+
+    Attributes
+    ----------
+    decimal, group : str
+        Marks before decimals and between thousands.
+    date : str
+        As `datetime.strftime` takes it.
+    money, percent : str
+        Templates of an ``{amount}`` with its ``{currency}``, and of a ``{number}`` of hundredths.
+    """
+
+    decimal: str
+    group: str
+    date: str
+    money: str
+    percent: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +47,16 @@ class Texts:
     Attributes
     ----------
     language : str
-        ``es`` or ``en``.
+        ``es``, ``en`` or ``pt``.
     sentences : mapping of str to str
         Dotted key to template; templates hold ``{field}`` placeholders.
+    formats : Formats
+        Of the language, or of the language in a country.
     """
 
     language: str
     sentences: Mapping[str, str]
+    formats: Formats
 
     def __contains__(self, key: object) -> bool:
         """Return whether a sentence exists."""
@@ -55,23 +84,28 @@ class Texts:
     def number(self, value: float, decimals: int = 0) -> str:
         """Return a number with the language's separators, for example ``1.234,5`` in Spanish."""
         text = f"{value:z,.{decimals}f}"
-        if self.language == "en":
+        if (self.formats.group, self.formats.decimal) == (",", "."):
             return text
-        return text.translate(str.maketrans(",.", ".,"))
+        return text.translate({ord(","): self.formats.group, ord("."): self.formats.decimal})
+
+    def signed(self, value: float, decimals: int = 0) -> str:
+        """Return a number that always shows its sign, for example ``+0,42`` or ``−0,0``."""
+        sign = "" if value == 0.0 else _MINUS if value < 0.0 else "+"
+        return sign + self.number(abs(value), decimals)
 
     def money(self, minor: int, currency: str) -> str:
         """Return an amount given in minor units, for example ``1.234,50 EUR``."""
         digits = minor_digits(currency)
-        return f"{self.number(minor / 10**digits, digits)} {currency}"
+        amount = self.number(minor / 10**digits, digits)
+        return self.formats.money.format(amount=amount, currency=currency)
 
     def percent(self, share: float, decimals: int = 0) -> str:
         """Return a share as a percentage, for example ``35 %``."""
-        return f"{self.number(100.0 * share, decimals)} %"
+        return self.formats.percent.format(number=self.number(100.0 * share, decimals))
 
     def date(self, us: int, time_zone: str) -> str:
         """Return the local date of an instant: ``03/06/2025`` in Spanish, ``2025-06-03`` in English."""
-        local = as_datetime(us, time_zone)
-        return local.strftime("%Y-%m-%d" if self.language == "en" else "%d/%m/%Y")
+        return as_datetime(us, time_zone).strftime(self.formats.date)
 
 
 def languages() -> tuple[str, ...]:
@@ -84,25 +118,43 @@ def languages() -> tuple[str, ...]:
 def load_texts(language: str) -> Texts:
     """Return the texts of a language.
 
+    Parameters
+    ----------
+    language : str
+        A language (``es``), or a language in a country (``es-MX``): the same sentences, with the formats of
+        ``formats.toml`` for that country where it has them.
+
     Raises
     ------
     ConfigError
         If there are no texts in that language, or two files hold the same sentence.
     TextMissing
-        If it lacks a sentence that another language has.
+        If sentences are missing that every language must have, or that another language has; if one asks for
+        a field that it is not given, or says what is never said. All in one message.
     """
+    base = language.partition("-")[0]
     known = languages()
-    if language not in known:
+    if base not in known:
         msg = f"no texts in the language {language!r}; there are {', '.join(known)}"
         raise ConfigError(msg)
-    sentences = _read(language)
-    for other in known:
-        missing = sorted(set(_read(other)) - set(sentences))
-        if missing:
-            examples = ", ".join(missing[:5])
-            msg = f"the {language!r} texts lack {len(missing)} sentences of {other!r}: {examples}"
-            raise TextMissing(msg)
-    return Texts(language, sentences)
+    sentences = _read(base)
+    found = [
+        f"{key} of {other!r} is missing"
+        for other in known
+        for key in sorted(_read(other).keys() - sentences.keys())
+    ]
+    found += problems(sentences, _toml(_REQUIRED), load_deny())
+    if found:
+        more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+        msg = f"the {base!r} texts have {len(found)} problems: {'; '.join(found[:5])}{more}"
+        raise TextMissing(msg)
+    written = _toml(_FORMATS)
+    return Texts(base, sentences, Formats(**{**written[base], **written.get(language, {})}))
+
+
+@cache
+def _toml(name: str) -> dict[str, Any]:
+    return tomllib.loads(files("recobro_score.texts").joinpath(name).read_text(encoding="utf-8"))
 
 
 @cache

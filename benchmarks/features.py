@@ -1,0 +1,202 @@
+"""Point-in-time features beside DuckDB, pandas and Polars: the same sixty features, all answers compared.
+
+Every engine reads the same Parquet files and writes Parquet, each in a process of its own; CPU seconds and
+peak memory are those of that process, start-up included. Ours compiles its kernels beforehand (``warmup``).
+
+    python benchmarks/features.py [--quick] [--data DIR] [--only CASE ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import features_peers
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from features_data import as_ofs, write_portfolio
+from features_set import CLOCKS, feature_set, features
+from results import Table
+
+ACCOUNTS_PER_BUCKET = 100_000
+PEERS = ("duckdb", "polars", "pandas")
+
+
+@dataclass(frozen=True)
+class Case:
+    """Accounts times as-ofs, who takes part, and what is aimed at."""
+
+    accounts: int
+    as_ofs: int
+    peers: tuple[str, ...]
+    target: str | None = None
+
+    @property
+    def name(self) -> str:
+        size = f"{self.accounts // 1_000_000}M" if self.accounts >= 1_000_000 else f"{self.accounts // 1000}k"
+        return f"{size} x {self.as_ofs}"
+
+
+QUICK = (Case(20_000, 1, PEERS), Case(20_000, 3, PEERS))
+FULL = (
+    Case(100_000, 1, PEERS),
+    Case(100_000, 12, PEERS, "ratio <= 0.25"),
+    Case(1_000_000, 1, PEERS, "ratio <= 0.45"),
+    Case(1_000_000, 12, ()),
+)
+
+
+def work(engine: str, folder: Path, count: int, out: Path) -> dict[str, float]:
+    """Run one engine in this process and return what it cost."""
+    started = time.perf_counter()
+    steps: dict[str, float] = {}
+    moments = as_ofs(count)
+    if engine == "ours":
+        steps = _ours(folder, moments, out)
+    elif engine == "pyarrow":
+        for table in CLOCKS:
+            with pq.ParquetFile(folder / f"{table}.parquet") as file:
+                for group in range(file.num_row_groups):
+                    file.read_row_group(group)
+    else:
+        getattr(features_peers, f"run_{engine}")(folder, moments, out)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    cost = {"cpu": used.ru_utime + used.ru_stime, "wall": time.perf_counter() - started}
+    return cost | {"peak": used.ru_maxrss / 1e6} | {f"cpu of {step}": value for step, value in steps.items()}
+
+
+def _ours(folder: Path, moments: list[int], out: Path) -> dict[str, float]:
+    from recobro_score.features.scale import features_to_parquet
+    from recobro_score.features.schema import FeatureSchema
+
+    rows = pq.read_metadata(folder / "accounts.parquet").num_rows
+    recipes = feature_set()
+    schema = FeatureSchema(recipes.recipes, recipes.promises, tuple(sorted(CLOCKS)), {})
+    buckets = -(-rows // ACCOUNTS_PER_BUCKET)
+    return dict(features_to_parquet(folder, schema, moments, out, buckets=buckets).cpu_seconds)
+
+
+def run(engine: str, folder: Path, count: int, out: Path) -> dict[str, float]:
+    """Run one engine in a process of its own."""
+    command = [sys.executable, __file__, "--work", engine, str(folder), str(count), str(out)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def check_equal(ours: Path, theirs: Path, peer: str) -> None:
+    """Raise unless both hold the same features: counts and cents exactly, the rest within 1e-9."""
+    left, right = _sorted(ours), _sorted(theirs)
+    for key in ("account_id", "as_of"):
+        if not left[key].cast(pa.string()).equals(right[key].cast(pa.string())):
+            msg = f"{peer}: other accounts or as-ofs"
+            raise AssertionError(msg)
+    for feature in features():
+        a, b = (_numbers(table[feature.name]) for table in (left, right))
+        if feature.value == "amount" and feature.aggregate != "mean":
+            a, b = np.rint(a * 100), np.rint(b * 100)
+        tolerance = 0.0 if feature.aggregate in ("count", "distinct", "sum", "min", "max") else 1e-9
+        close = np.abs(a - b) <= tolerance * np.maximum(1.0, np.abs(b))
+        wrong = np.flatnonzero(~(close | (np.isnan(a) & np.isnan(b))))
+        if len(wrong):
+            row = int(wrong[0])
+            msg = f"{peer}: {feature.name} differs in {len(wrong)} rows, first {a[row]!r} and {b[row]!r}"
+            raise AssertionError(msg)
+
+
+def _sorted(path: Path) -> pa.Table:
+    table = ds.dataset(path, format="parquet").to_table()
+    times = pc.cast(table["as_of"], pa.timestamp("us", "UTC"))
+    table = table.set_column(table.schema.get_field_index("as_of"), "as_of", times)
+    return table.sort_by([("account_id", "ascending"), ("as_of", "ascending")]).combine_chunks()
+
+
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    return column.cast(pa.float64()).to_numpy().astype(float)
+
+
+def run_case(case: Case, folder: Path, table: Table, spent: dict[str, float]) -> None:
+    """Run every engine on one case and add its rows."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as name:
+        out = Path(name)
+        print(f"{case.name}: ours", file=sys.stderr)
+        ours = run("ours", folder, case.as_ofs, out / "ours")
+        spent[case.name] = ours["cpu"]
+        for peer in case.peers:
+            print(f"{case.name}: {peer}", file=sys.stderr)
+            path = out / f"{peer}.parquet"
+            cost = run(peer, folder, case.as_ofs, path)
+            check_equal(out / "ours", path, peer)
+            target = case.target if peer == "duckdb" else None
+            table.add(
+                case.name, "CPU", ours["cpu"], unit="s", peer=peer, peer_value=cost["cpu"], target=target
+            )
+            table.add(case.name, "peak memory", ours["peak"], unit="GB", peer=peer, peer_value=cost["peak"])
+            path.unlink()
+    reading = run("pyarrow", folder, case.as_ofs, folder)
+    share = {name.removeprefix("cpu of "): ours[name] for name in ours if name.startswith("cpu of ")}
+    for step, seconds in share.items():
+        table.add(case.name, f"share of {step}", seconds / ours["cpu"])
+    aim = "ratio <= 5" if case.as_ofs == 1 else None
+    table.add(
+        case.name, "CPU over reading", ours["cpu"], unit="s", peer="pyarrow reading",
+        peer_value=reading["cpu"], target=aim,
+    )  # fmt: skip
+    bound = "<= 2.5" if (case.accounts, case.as_ofs) == (1_000_000, 12) else None
+    table.add(case.name, "peak memory", ours["peak"], unit="GB", target=bound)
+    table.add(case.name, "wall", ours["wall"], unit="s")
+
+
+def _warm_up(folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        run("ours", folder, 1, Path(name) / "warm")
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="20,000 accounts; proves equality, not targets")
+    parser.add_argument("--data", type=Path, help="folder for the generated portfolios; temporary if absent")
+    parser.add_argument("--only", nargs="*", help='cases such as "1M x 1"')
+    parser.add_argument("--peers", nargs="*", default=PEERS, help="engines to run beside ours")
+    parser.add_argument("--work", nargs=4, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.work:
+        engine, folder, count, out = arguments.work
+        print(json.dumps(work(engine, Path(folder), int(count), Path(out))))
+        return
+    cases = [
+        case for case in (QUICK if arguments.quick else FULL) if case.name in (arguments.only or [case.name])
+    ]
+    table = Table("features_quick" if arguments.quick else "features")
+    spent: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as name:
+        root = arguments.data or Path(name)
+        for case in cases:
+            folder = root / f"portfolio-{case.accounts}"
+            if not folder.exists():
+                print(f"{case.name}: making the portfolio", file=sys.stderr)
+                write_portfolio(folder, case.accounts)
+            if case is cases[0]:
+                _warm_up(folder)
+            peers = tuple(peer for peer in case.peers if peer in arguments.peers)
+            run_case(Case(case.accounts, case.as_ofs, peers, case.target), folder, table, spent)
+    if {"100k x 1", "1M x 1"} <= set(spent):
+        growth = spent["1M x 1"] / spent["100k x 1"]
+        table.add("100k to 1M, x 1", "growth of CPU", growth, target="<= 11")
+    table.finish()
+
+
+if __name__ == "__main__":
+    main()
