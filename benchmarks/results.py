@@ -96,7 +96,7 @@ def make_page() -> None:
         "Made by `python benchmarks/results.py` from `benchmarks/results/*.json`.",
         "",
     ]
-    for path in sorted(RESULTS.glob("*.json")):
+    for path in sorted(path for path in RESULTS.glob("*.json") if not path.stem.endswith("_quick")):
         content = json.loads(path.read_text(encoding="utf-8"))
         source = f"{content['machine']}; {content['date']}; commit {content['commit']}"
         parts += [f"## {path.stem}", "", source, "", markdown(content["rows"]), ""]
