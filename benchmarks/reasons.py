@@ -1,4 +1,4 @@
-"""Exact reasons: table contributions beside LightGBM's `pred_contrib` and `predict`, and `shap.TreeExplainer`.
+"""Exact reasons: table contributions beside LightGBM's `pred_contrib` and `predict`, and `shap`'s explainer.
 
 Four models of 60 columns, with missing values and categories (one with numbers only), explained per feature
 and per concept, binning included. Rates are rows per CPU second of one process; every rate is the best of a
