@@ -15,6 +15,7 @@ from recobro_score.features.schema import FeatureSchema
 from recobro_score.models.booster import Booster, BoosterOptions
 from recobro_score.models.calibration import Calibrator
 from recobro_score.models.event_model import EventModel
+from recobro_score.models.event_scorer import EventScorer
 from recobro_score.models.facts import TrainingFacts
 from recobro_score.models.payment import PaymentModel, PaymentTarget
 from recobro_score.models.scores import STANDARD_THIN_FILE
@@ -57,16 +58,15 @@ def assumed_payment(schema: FeatureSchema, target: PaymentTarget, *, why: str) -
         f"nothing could be learned: {why}",
         "probabilities are assumptions per bucket, not predictions",
     )
-    return PaymentModel(
-        target=target,
+    scorer = EventScorer(
         event=EventModel(booster, calibrator, "assumed"),
-        shares=_assumed_shares(target),
         thin_file=STANDARD_THIN_FILE if STANDARD_THIN_FILE.applies_to(schema.names) else None,
         options=_OPTIONS,
         facts=TrainingFacts(
             rows=0, events=0, unknown={}, train=(), calibration=(), test=(), warnings=warnings
         ),
     )
+    return PaymentModel(target, scorer, _assumed_shares(target))
 
 
 def _evenly(payers: int) -> NDArray[np.float64]:

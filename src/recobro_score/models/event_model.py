@@ -82,6 +82,10 @@ class EventFit:
     learned, held_out : int64 ndarrays
         Positions in the arrays given: rows of the model and its calibrator, and the k held-out rows. They
         share rows only out of fold, where each was scored by a booster and a calibrator that had not seen it.
+    calibration : int64 ndarray of shape (c,)
+        Positions of the calibrator's rows.
+    calibration_margin : ndarray of shape (c,)
+        Their margins, each from a booster that had not seen the row.
     probability, baseline_probability : ndarray of shape (k,)
         Of the held-out rows.
     """
@@ -90,6 +94,8 @@ class EventFit:
     baseline: LogisticBaseline
     learned: Ints
     held_out: Ints
+    calibration: Ints
+    calibration_margin: Floats
     probability: Floats
     baseline_probability: Floats
 
@@ -178,27 +184,35 @@ def fit_event(
         return _fit_out_of_fold(values, y, groups, schema=schema, options=options)
     train = slices.train
     if slices.calibration.size:
-        model, baseline = _fit_later_slice(values, y, slices, schema=schema, options=options)
+        model, baseline, margin = _fit_later_slice(values, y, slices, schema=schema, options=options)
+        calibration = slices.calibration
     else:
         folds = _fit_out_of_fold(
             _rows(values, train), y[train], groups[train], schema=schema, options=options
         )
-        model, baseline = folds.model, folds.baseline
+        model, baseline, margin, calibration = folds.model, folds.baseline, folds.calibration_margin, train
     tested = _rows(values, slices.test)
-    probability = model.probability(tested, threads=options.threads)
-    learned = np.concatenate([train, slices.calibration])
-    return EventFit(model, baseline, learned, slices.test, probability, baseline.predict(tested))
+    return EventFit(
+        model=model,
+        baseline=baseline,
+        learned=np.concatenate([train, slices.calibration]),
+        held_out=slices.test,
+        calibration=calibration,
+        calibration_margin=margin,
+        probability=model.probability(tested, threads=options.threads),
+        baseline_probability=baseline.predict(tested),
+    )
 
 
 def _fit_later_slice(
     values: Floats, y: Floats, slices: Slices, *, schema: ColumnSchema, options: BoosterOptions
-) -> tuple[EventModel, LogisticBaseline]:
+) -> tuple[EventModel, LogisticBaseline, Floats]:
     train, later = slices.train, slices.calibration
     _require("training slice", y[train])
     booster = Booster.fit(_rows(values, train), y[train], schema=schema, options=options)
-    calibrator = Calibrator.fit(booster.margin(_rows(values, later), threads=options.threads), y[later])
+    margin = booster.margin(_rows(values, later), threads=options.threads)
     baseline = LogisticBaseline.fit(_rows(values, train), y[train], schema=schema)
-    return EventModel(booster, calibrator, "later_slice"), baseline
+    return EventModel(booster, Calibrator.fit(margin, y[later]), "later_slice"), baseline, margin
 
 
 def _fit_out_of_fold(
@@ -225,7 +239,7 @@ def _fit_out_of_fold(
     model = EventModel(booster, Calibrator.fit(margin, y), "out_of_fold")
     baseline = LogisticBaseline.fit(values, y, schema=schema)
     everything = np.arange(y.size)
-    return EventFit(model, baseline, everything, everything, probability, other)
+    return EventFit(model, baseline, everything, everything, everything, margin, probability, other)
 
 
 def _require(what: str, y: Floats) -> None:

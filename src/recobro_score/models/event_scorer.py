@@ -1,0 +1,348 @@
+"""`EventScorer`: one event's model as a portfolio meets it: fit on labelled pairs, score, evaluate, save.
+
+Every model of one yes-or-no event (payment, contact, promise, plan, cure) is a short file on top of it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recobro_score.calendars import format_instant
+from recobro_score.data.state import BUCKETS
+from recobro_score.digest import readable_json
+from recobro_score.errors import BundleError, ContractError, SchemaMismatch
+from recobro_score.evaluation.result import Evaluation, evaluate
+from recobro_score.models.booster import BoosterOptions
+from recobro_score.models.event_model import EventModel, canonical_order, fit_event, temporal_slices
+from recobro_score.models.facts import TrainingFacts, training_facts
+from recobro_score.models.scores import (
+    ASSUMED,
+    STANDARD_THIN_FILE,
+    THIN_FILE,
+    UNKNOWN_BUCKET,
+    Scores,
+    ThinFile,
+    pack_flags,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from recobro_score.features.labels import Labels
+    from recobro_score.features.matrix import FeatureMatrix
+    from recobro_score.models.baseline import LogisticBaseline
+    from recobro_score.models.booster import ColumnSchema
+    from recobro_score.models.event_model import EventFit
+    from recobro_score.timeline import Split
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+FORMAT = 1
+NO_THIN_FILES = "thin files are not flagged: no rule, or its columns are not among the features"
+
+
+@dataclass(frozen=True, slots=True)
+class EventScorer:
+    """A fitted and calibrated model of one event, with what it learned from.
+
+    Obeys scikit-learn's manner only in name: it takes a feature matrix with its keys, labels that may be
+    unknown, and a split in time, which one X and y cannot carry. Safe to share between threads.
+
+    Parameters
+    ----------
+    event : EventModel
+        Booster and calibrator.
+    thin_file : ThinFile or None
+        The rule for the flag ``thin_file``.
+    options : BoosterOptions
+    facts : TrainingFacts
+    baseline : LogisticBaseline or None
+        Beside reports only; not saved, so None in a model read from files.
+    validation : Evaluation or None
+        Held-out rows of the fit: the test slice, or all rows out of fold. None in a model read from files,
+        and where the test slice has no known outcomes.
+    """
+
+    event: EventModel
+    thin_file: ThinFile | None
+    options: BoosterOptions
+    facts: TrainingFacts
+    baseline: LogisticBaseline | None = field(default=None, compare=False)
+    validation: Evaluation | None = field(default=None, compare=False)
+
+    def warned(self, warning: str) -> EventScorer:
+        """Return the same with one more warning, in its facts and on its report."""
+        facts = replace(self.facts, warnings=(*self.facts.warnings, warning))
+        report = self.validation
+        if report is not None:
+            report = replace(report, warnings=(*report.warnings, warning))
+        return replace(self, facts=facts, validation=report)
+
+    def score(
+        self, matrix: FeatureMatrix, bucket: NDArray[np.int8], *, model_id: str, threads: int = 1
+    ) -> Scores:
+        """Score every pair of a matrix; each gets the same bits alone and in any batch.
+
+        Parameters
+        ----------
+        matrix : FeatureMatrix
+            Of the schema of training.
+        bucket : int8 ndarray of shape (n,)
+            Bucket of each pair; −1 sets the flag ``unknown_bucket``.
+        model_id : str
+            Written on the scores.
+        threads : int
+            Changes nothing but the time.
+
+        Raises
+        ------
+        SchemaMismatch
+            If the matrix is of another schema.
+        """
+        self.event.booster.check_schema(matrix.schema)
+        margin = self.event.booster.margin(matrix.values, threads=threads)
+        thin = np.zeros(margin.size, dtype=np.bool_)
+        if self.thin_file is not None:
+            thin = self.thin_file.mask(matrix.values, matrix.schema.names)
+        assumed = np.full(margin.size, self.event.calibration_kind == "assumed")
+        return Scores(
+            account_ids=matrix.account_ids,
+            account=matrix.account,
+            as_of=matrix.as_of,
+            margin=margin,
+            probability=self.event.calibrator.probability(margin),
+            flags=pack_flags({THIN_FILE: thin, UNKNOWN_BUCKET: bucket < 0, ASSUMED: assumed}),
+            model_id=model_id,
+        )
+
+    def evaluate(
+        self,
+        matrix: FeatureMatrix,
+        labels: Labels,
+        bucket: NDArray[np.int8],
+        *,
+        capacity: float | None = None,
+    ) -> Evaluation:
+        """Judge the model on rows it has not seen, per bucket and next to the baseline.
+
+        Parameters
+        ----------
+        matrix, labels, bucket
+            As for `fit_scorer`; rows of unknown outcome are left out.
+        capacity : int or float, optional
+            Where to read the lift; see `evaluation.metrics.binary_report`.
+
+        Returns
+        -------
+        Evaluation
+            Warns if rows are of as-ofs that the model learned from, and if there is no baseline because the
+            model was read from files.
+        """
+        check_keys(matrix, labels, bucket)
+        self.event.booster.check_schema(matrix.schema)
+        rows = np.flatnonzero(~np.isnan(labels.value))
+        values = np.ascontiguousarray(matrix.values[rows])
+        seen = int(np.isin(labels.as_of[rows], [*self.facts.train, *self.facts.calibration]).sum())
+        warnings = [*self.facts.warnings]
+        if seen:
+            warnings.append(f"{seen:,} of {rows.size:,} rows are of as-ofs the model learned from: no test")
+        if self.baseline is None:
+            warnings.append("no baseline: it is not saved with the model")
+        return evaluate(
+            labels.value[rows],
+            self.event.probability(values),
+            held_out=f"{rows.size:,} rows given",
+            baseline=None if self.baseline is None else self.baseline.predict(values),
+            group=bucket[rows],
+            names=BUCKETS,
+            capacity=capacity,
+            warnings=warnings,
+        )
+
+    def to_files(self, name: str, extra: Mapping[str, Any] | None = None) -> dict[str, str]:
+        """Return ``<name>.txt`` (LightGBM's text) and ``<name>.json`` (everything else): no code.
+
+        Parameters
+        ----------
+        name : str
+            Of the model.
+        extra : mapping of JSON values, optional
+            What the model on top of this one adds to the state.
+        """
+        state = {
+            "format": FORMAT,
+            "schema": self.event.booster.schema.hash,
+            "event": self.event.to_state(),
+            "thin_file": self.thin_file.to_state() if self.thin_file else None,
+            "options": self.options.model_dump(exclude={"threads"}),
+            "facts": self.facts.to_state(),
+            **(extra or {}),
+        }
+        return {f"{name}.txt": self.event.booster.text, f"{name}.json": readable_json(state)}
+
+    @classmethod
+    def from_files(
+        cls, files: Mapping[str, str], name: str, schema: ColumnSchema
+    ) -> tuple[EventScorer, dict[str, Any]]:
+        """Return the model of saved files, and the whole state with what was added to it.
+
+        Raises
+        ------
+        BundleError
+            If a file is missing or of an unknown format.
+        SchemaMismatch
+            If the schema is not that of training.
+        """
+        missing = [file for file in (f"{name}.txt", f"{name}.json") if file not in files]
+        if missing:
+            msg = f"A {name} model needs {', '.join(missing)}; found {sorted(files)}."
+            raise BundleError(msg)
+        state = json.loads(files[f"{name}.json"])
+        if state.get("format") != FORMAT:
+            msg = f"{name}.json has format {state.get('format')!r}; this release reads {FORMAT}."
+            raise BundleError(msg)
+        if state["schema"] != schema.hash:
+            msg = f"The model knows schema {state['schema'][:12]}, got {schema.hash[:12]}."
+            raise SchemaMismatch(msg)
+        found = cls(
+            event=EventModel.from_state(files[f"{name}.txt"], state["event"], schema),
+            thin_file=ThinFile.from_state(state["thin_file"]) if state["thin_file"] else None,
+            options=BoosterOptions(**state["options"]),
+            facts=TrainingFacts.from_state(state["facts"]),
+        )
+        return found, state
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerFit:
+    """A fitted scorer and which rows of the matrix went where.
+
+    Parameters
+    ----------
+    scorer : EventScorer
+    learned : int64 ndarray
+        Rows of booster and calibrator.
+    calibration : int64 ndarray of shape (k,)
+        Rows of the calibrator.
+    calibration_margin : ndarray of shape (k,)
+        Their margins, from a booster that had not seen them: the place to fit whatever else reads the margin.
+    held_out : int64 ndarray
+        Rows of the scorer's ``validation``.
+    """
+
+    scorer: EventScorer
+    learned: Ints
+    calibration: Ints
+    calibration_margin: Floats
+    held_out: Ints
+
+
+def fit_scorer(
+    matrix: FeatureMatrix,
+    labels: Labels,
+    bucket: NDArray[np.int8],
+    *,
+    horizon_days: float,
+    split: Split | None = None,
+    groups: NDArray[Any] | None = None,
+    options: BoosterOptions | None = None,
+    thin_file: ThinFile | None = STANDARD_THIN_FILE,
+) -> ScorerFit:
+    """Train, calibrate on rows the booster did not see, and evaluate on rows that neither saw.
+
+    With a split, the booster learns from ``split.train``, the calibrator from the later ``split.calibration``
+    and the report from ``split.test``. Without one, or where ``split.calibration`` is empty, calibration is
+    out of fold by debtor, and named so. Rows of unknown outcome are left out and counted. Rows are sorted by
+    account id and as-of first, so their order cannot matter.
+
+    Parameters
+    ----------
+    matrix : FeatureMatrix
+    labels : Labels
+        Of the same pairs in the same order; NaN is unknown.
+    bucket : int8 ndarray of shape (n,)
+        Bucket of each pair at its as-of; −1 unknown.
+    horizon_days : float
+        Length of the label windows: slices must leave room for it.
+    split : Split, optional
+        As-ofs of the three slices; pairs of other as-ofs are not used.
+    groups : array of str or int of shape (n,), optional
+        Debtor of each pair, for the folds; the account where absent.
+    options : BoosterOptions, optional
+    thin_file : ThinFile, optional
+        Rule for the flag. Where it is None, or names columns that the schema has not, no account is flagged
+        and a warning says so.
+
+    Raises
+    ------
+    NotEnoughData
+        If there are too few rows, or of one outcome, saying how many.
+    ContractError
+        If keys differ, or slices overlap.
+    """
+    options = options or BoosterOptions()
+    check_keys(matrix, labels, bucket)
+    order = canonical_order(matrix.account_ids, matrix.as_of)
+    rows = order[~np.isnan(labels.value[order])]
+    y = labels.value[rows]
+    slices = temporal_slices(labels.as_of[rows], split, horizon_days=horizon_days) if split else None
+    debtors = np.asarray(matrix.account_ids if groups is None else groups)
+    fit = fit_event(
+        matrix.values[rows], y, schema=matrix.schema, options=options, groups=debtors[rows], slices=slices
+    )
+    rule = thin_file if thin_file and thin_file.applies_to(matrix.schema.names) else None
+    facts = training_facts(fit, labels, rows, split, warnings=() if rule else (NO_THIN_FILES,))
+    validation = _validation(fit, y, bucket[rows], facts)
+    return ScorerFit(
+        scorer=EventScorer(fit.model, rule, options, facts, fit.baseline, validation),
+        learned=rows[fit.learned],
+        calibration=rows[fit.calibration],
+        calibration_margin=fit.calibration_margin,
+        held_out=rows[fit.held_out],
+    )
+
+
+def check_keys(matrix: FeatureMatrix, labels: Labels, bucket: NDArray[np.int8]) -> None:
+    """Refuse features, labels and buckets that are not of the same pairs in the same order.
+
+    Raises
+    ------
+    ContractError
+        With the number of rows of each.
+    """
+    same = np.array_equal(matrix.account, labels.account) and np.array_equal(matrix.as_of, labels.as_of)
+    if not same or bucket.shape != matrix.account.shape:
+        msg = (
+            f"Features, labels and buckets must be of the same pairs in the same order; got "
+            f"{matrix.account.size:,}, {labels.account.size:,} and {bucket.size:,} rows."
+        )
+        raise ContractError(msg)
+
+
+def where_held_out(test: Sequence[int]) -> str:
+    """Return which rows judged a model, in words: the days of its test slice, or out of fold."""
+    days = [format_instant(instant, "UTC")[:10] for instant in test]
+    return f"test slice {days[0]} to {days[-1]}" if days else "out of fold, by debtor"
+
+
+def _validation(
+    fit: EventFit, y: Floats, bucket: NDArray[np.int8], facts: TrainingFacts
+) -> Evaluation | None:
+    if not fit.held_out.size:
+        return None
+    return evaluate(
+        y[fit.held_out],
+        fit.probability,
+        held_out=where_held_out(facts.test),
+        baseline=fit.baseline_probability,
+        group=bucket[fit.held_out],
+        names=BUCKETS,
+        warnings=facts.warnings,
+    )
