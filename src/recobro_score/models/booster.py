@@ -9,6 +9,7 @@ names the threads), and with a place for values that were never missing in train
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,6 +18,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from recobro_score.errors import ContractError, NotEnoughData, SchemaMismatch
+from recobro_score.models.single_row import SingleRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,15 +106,19 @@ class Booster:
     text: str
     schema: ColumnSchema
     _engine: lgb.Booster = field(init=False, repr=False, compare=False)
-    _code_limits: tuple[tuple[int, int], ...] = field(init=False, repr=False, compare=False)
+    _single: SingleRow | None = field(init=False, repr=False, compare=False)
+    _codes: CategoryCodes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        # Equal texts are one object, so that whoever keeps something by text finds it without comparing.
+        object.__setattr__(self, "text", sys.intern(self.text))
         engine = lgb.Booster(model_str=self.text)
         if engine.num_feature() != len(self.schema.names):
             msg = f"The model has {engine.num_feature()} columns, its schema {len(self.schema.names)}."
             raise SchemaMismatch(msg)
         object.__setattr__(self, "_engine", engine)
-        object.__setattr__(self, "_code_limits", _code_limits(self.schema))
+        object.__setattr__(self, "_single", SingleRow.of(engine))
+        object.__setattr__(self, "_codes", CategoryCodes.of(self.schema))
 
     @classmethod
     def fit(
@@ -123,6 +129,8 @@ class Booster:
         schema: ColumnSchema,
         options: BoosterOptions | None = None,
         weight: Floats | None = None,
+        offset: Floats | None = None,
+        min_rows: int = MIN_ROWS,
     ) -> Booster:
         """Train on rows in the order given.
 
@@ -141,18 +149,22 @@ class Booster:
             The defaults where absent.
         weight : ndarray of shape (n,), optional
             Importance weights.
+        offset : ndarray of shape (n,), optional
+            Log-odds known from elsewhere: the trees learn what is left, and `margin` is without it.
+        min_rows : int
+            Fewest rows, a tenth of them of either outcome.
 
         Raises
         ------
         NotEnoughData
-            Below `MIN_ROWS` rows, or `MIN_PER_CLASS` of either outcome.
+            Below `min_rows` rows, or a tenth of them of either outcome.
         ContractError
             If values or outcomes are not what they must be.
         """
         options = options or BoosterOptions()
-        limits = _code_limits(schema)
-        _check_values(values, schema.names, limits)
-        require_enough(y)
+        codes = CategoryCodes.of(schema)
+        _check_values(values, schema.names, codes)
+        require_enough(y, rows=min_rows, per_class=min_rows // (MIN_ROWS // MIN_PER_CLASS))
         if y.shape != (len(values),):
             msg = f"{len(values):,} rows of features but outcomes of shape {y.shape}."
             raise ContractError(msg)
@@ -161,12 +173,17 @@ class Booster:
             values,
             label=y,
             weight=weight,
-            categorical_feature=[column for column, _ in limits],
+            init_score=offset,
+            categorical_feature=codes.column.tolist(),
             params=parameters,
             free_raw_data=True,
         )
         trained = lgb.train(parameters, data, num_boost_round=options.trees)
         return cls(_canonical_text(trained.model_to_string(), _medians(values)), schema)
+
+    def __reduce__(self) -> tuple[type[Booster], tuple[str, ColumnSchema]]:
+        """Go to another process as text and schema."""
+        return Booster, (self.text, self.schema)
 
     def check_schema(self, schema: ColumnSchema) -> None:
         """Refuse columns other than those of training.
@@ -192,6 +209,9 @@ class Booster:
     def margin(self, values: Floats, *, threads: int = 1) -> Floats:
         """Return LightGBM's raw score, the log-odds before calibration; one row gives the bits of a batch.
 
+        One row alone takes LightGBM's fast way (see `SingleRow`), or `lightgbm.Booster.predict` as any batch
+        where the installed LightGBM has none: the bits are the same.
+
         Parameters
         ----------
         values : ndarray of shape (n, p)
@@ -208,9 +228,11 @@ class Booster:
         ContractError
             On a wrong dtype, layout or width, on infinities, and on category codes that cannot be.
         """
-        _check_values(values, self.schema.names, self._code_limits)
+        _check_values(values, self.schema.names, self._codes)
         if len(values) == 0:
             return np.zeros(0)
+        if len(values) == 1 and self._single is not None:
+            return np.array([self._single.raw_score(values)])
         raw = self._engine.predict(values, raw_score=True, num_threads=threads)
         return np.asarray(raw, dtype=np.float64)
 
@@ -229,7 +251,7 @@ class Booster:
         ndarray of shape (n, p + 1)
             The last column is the expected margin; rows sum to the margin but for rounding.
         """
-        _check_values(values, self.schema.names, self._code_limits)
+        _check_values(values, self.schema.names, self._codes)
         if len(values) == 0:
             return np.zeros((0, len(self.schema.names) + 1))
         parts = self._engine.predict(values, pred_contrib=True, num_threads=threads)
@@ -258,40 +280,48 @@ def require_enough(y: Floats, *, rows: int = MIN_ROWS, per_class: int = MIN_PER_
         raise NotEnoughData(msg)
 
 
-def _code_limits(schema: ColumnSchema) -> tuple[tuple[int, int], ...]:
-    """Return position and number of codes of each category column."""
-    return tuple(
-        (column, FIRST_KNOWN_CODE + len(schema.vocabularies[name]))
-        for column, (name, kind) in enumerate(zip(schema.names, schema.kinds, strict=True))
-        if kind == "category"
-    )
+@dataclass(frozen=True, slots=True, eq=False)
+class CategoryCodes:
+    """The category columns and how many codes each has: 0 missing, 1 unseen, then the vocabulary."""
+
+    column: NDArray[np.int64]
+    number: Floats
+
+    @classmethod
+    def of(cls, schema: ColumnSchema) -> CategoryCodes:
+        """Return the category columns of a schema."""
+        columns = [column for column, kind in enumerate(schema.kinds) if kind == "category"]
+        known = [len(schema.vocabularies[schema.names[column]]) for column in columns]
+        return cls(np.array(columns, dtype=np.int64), np.array(known, dtype=np.float64) + FIRST_KNOWN_CODE)
+
+    def wrong_in(self, values: Floats) -> NDArray[np.bool_]:
+        """Return which codes of each row and category column cannot be."""
+        codes = values[:, self.column]
+        return np.asarray(~((codes >= 0) & (codes < self.number) & (codes == np.floor(codes))))
 
 
-def _check_values(values: Floats, names: Sequence[str], limits: tuple[tuple[int, int], ...]) -> None:
+def _check_values(values: Floats, names: Sequence[str], codes: CategoryCodes) -> None:
     if values.dtype != np.float64 or values.ndim != 2 or not values.flags.c_contiguous:
         msg = f"Features must be a C-contiguous float64 matrix, got {values.dtype} of shape {values.shape}."
         raise ContractError(msg)
     if values.shape[1] != len(names):
         msg = f"Features must have the {len(names)} columns of the schema, got {values.shape[1]}."
         raise ContractError(msg)
-    problems = []
-    infinite = np.isinf(values)
-    if infinite.any():
-        problems += [
-            f"{names[column]}: {int(infinite[:, column].sum()):,} of {len(values):,} values are infinite"
-            for column in np.flatnonzero(infinite.any(axis=0))[:5]
-        ]
-    for column, codes in limits:
-        part = values[:, column]
-        wrong = ~((part >= 0) & (part < codes) & (part == np.floor(part)))
-        if wrong.any():
-            problems.append(
-                f"{names[column]}: {int(wrong.sum()):,} of {len(values):,} category codes are not among "
-                f"0..{codes - 1}, for example {part[wrong][0]}"
-            )
-    if problems:
-        msg = "; ".join(problems) + "."
-        raise ContractError(msg)
+    infinite, wrong = np.isinf(values), codes.wrong_in(values)
+    if not infinite.any() and not wrong.any():
+        return
+    problems = [
+        f"{names[column]}: {int(infinite[:, column].sum()):,} of {len(values):,} values are infinite"
+        for column in np.flatnonzero(infinite.any(axis=0))[:5]
+    ]
+    for place in np.flatnonzero(wrong.any(axis=0)):
+        column, rows = codes.column[place], wrong[:, place]
+        problems.append(
+            f"{names[column]}: {int(rows.sum()):,} of {len(values):,} category codes are not among "
+            f"0..{int(codes.number[place]) - 1}, for example {values[rows, column][0]}"
+        )
+    msg = "; ".join(problems) + "."
+    raise ContractError(msg)
 
 
 def _parameters(options: BoosterOptions, schema: ColumnSchema, rows: int) -> dict[str, object]:
