@@ -72,6 +72,94 @@ def plot_lift(table: pd.DataFrame, *, ax: Axes | None = None, label: str | None 
     return axes
 
 
+def plot_gain(table: pd.DataFrame, *, what: str = "events", ax: Axes | None = None) -> Axes:
+    """Draw how much of the payers, or of the money, stands in the first part of each list.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `gain.gain_table`.
+    what : {'events', 'money'}
+        What is found.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure where absent.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    axes = ax if ax is not None else _new_axes()
+    quiet = {"perfect": "0.45", "random": "0.75"}
+    for name, part in table.groupby("list", sort=False):
+        style = {"color": quiet[name], "linestyle": ":"} if name in quiet else {"linewidth": 1.8}
+        axes.plot(part["share"], part[what], label=name, **style)
+    noun = {"events": "payers", "money": "money"}.get(what, what)
+    axes.set(xlabel="share of the list worked, best first", ylabel=f"share of the {noun} found", title="Gain")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02))
+    axes.legend(frameon=False)
+    return axes
+
+
+def plot_months(table: pd.DataFrame, *, metric: str = "auc", ax: Axes | None = None) -> Axes:
+    """Draw a metric month by month with 95 % intervals.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `stability.by_month`.
+    metric : str
+        A column that has an ``_se`` beside it: ``auc``, ``brier``, ``log_loss``, ``slope``, ``intercept``.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure where absent.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    axes = ax if ax is not None else _new_axes()
+    wanted = {"slope": 1.0, "intercept": 0.0}
+    if metric in wanted:
+        axes.axhline(wanted[metric], color="0.7", linewidth=1, zorder=0)
+    reach = 1.96 * table[f"{metric}_se"].fillna(0.0)
+    axes.errorbar(table["month"], table[metric], yerr=reach, marker="o", markersize=4, linewidth=1, capsize=2)
+    name = {"auc": "AUC", "log_loss": "log loss", "slope": "calibration slope"}.get(metric, metric)
+    axes.set(xlabel="", ylabel=name, title=f"{name} month by month")
+    axes.tick_params(axis="x", rotation=45)
+    return axes
+
+
+def plot_rivals(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw the gain in AUC over each rival per group, with 95 % intervals; right of 0 the model wins.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `rivals.compare_rivals`; groups that are not judged are left out.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure where absent.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    axes = ax if ax is not None else _new_axes()
+    judged = table[table["winner"] != "not judged"]
+    groups = list(dict.fromkeys(judged["group"]))[::-1]
+    rivals = list(dict.fromkeys(judged["rival"]))
+    axes.axvline(0.0, color="0.7", linewidth=1, zorder=0)
+    for place, rival in enumerate(rivals):
+        part = judged[judged["rival"] == rival]
+        shift = 0.5 * (place - (len(rivals) - 1) / 2) / max(len(rivals), 1)
+        height = [groups.index(name) - shift for name in part["group"]]
+        axes.errorbar(
+            part["gain"], height, xerr=1.96 * part["gain_se"], fmt="o", markersize=4, capsize=2, label=rival
+        )
+    axes.set_yticks(range(len(groups)), groups)
+    axes.set(xlabel="AUC gained over the rival", title="Model and rivals")
+    axes.legend(frameon=False, fontsize="small")
+    return axes
+
+
 def _new_axes() -> Axes:
     from matplotlib import pyplot as plt
 
