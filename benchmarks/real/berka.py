@@ -1,8 +1,8 @@
-"""A real ledger: the bank transactions before 354 Czech loans of 1997-98, each loan scored as of its own date.
+"""A real ledger: the transactions before 354 Czech loans of 1997-98, each loan scored as of its own date.
 
 Transactions become dated events (credits are payments by how they came in, withdrawals and sanctions other
-movements), the running balance dated balances, the instalments of the loan a schedule known the day before it.
-Thirty loans went bad, so intervals are wide: the mean over repeated folds is given with its standard error.
+movements), the running balance dated balances, the loan's instalments a schedule known the day before it.
+Thirty loans went bad, so intervals are wide: means over repeated folds are given, with standard errors.
 
     python benchmarks/real/berka.py --data DIR [--quick]
 """
