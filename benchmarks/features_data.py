@@ -41,13 +41,13 @@ def as_ofs(count: int) -> list[int]:
     return [int(value) for value in months.astype("M8[us]").astype(np.int64)]
 
 
-def write_portfolio(folder: Path, accounts: int, *, seed: int = 7) -> dict[str, int]:
-    """Write the accounts and the three event tables; return the rows of each of these."""
+def write_portfolio(folder: Path, accounts: int, *, times: int = 1, seed: int = 7) -> dict[str, int]:
+    """Write the accounts and the three event tables, with `times` the events; return the rows of each."""
     folder.mkdir(parents=True)
     _write_accounts(folder / "accounts.parquet", accounts)
     return {
         table: _write_events(
-            folder / f"{table}.parquet", table, accounts, np.random.default_rng([seed, place])
+            folder / f"{table}.parquet", table, accounts, times, np.random.default_rng([seed, place])
         )
         for place, table in enumerate(PER_MONTH)
     }
@@ -72,12 +72,12 @@ def _write_accounts(path: Path, accounts: int) -> None:
     pq.write_table(pa.table(table), path)
 
 
-def _write_events(path: Path, table: str, accounts: int, rng: np.random.Generator) -> int:
+def _write_events(path: Path, table: str, accounts: int, times: int, rng: np.random.Generator) -> int:
     known = pa.array([f"A{number:08d}" for number in range(accounts)])
     written = 0
     writer = None
     for month in range(MONTHS):
-        number = round(accounts * PER_MONTH[table])
+        number = round(accounts * times * PER_MONTH[table])
         for low in range(0, number, ROWS_AT_ONCE):
             rows = min(ROWS_AT_ONCE, number - low)
             begin = START + (month * 30.4 + 30.4 * low / number) * DAY

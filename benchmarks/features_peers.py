@@ -22,36 +22,41 @@ def by_table() -> dict[str, list[Feature]]:
 
 
 def run_duckdb(folder: Path, as_ofs: Sequence[int], out: Path) -> None:
-    """One scan and one grouping per table with ``FILTER``; a range join where there are several as-ofs."""
+    """Per as-of one grouping per table with ``FILTER``.
+
+    For several as-ofs this took about half the time and a third of the memory of one range join with all of
+    them, and less than one wide grouping with every as-of as columns.
+    """
     import duckdb
 
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
-        connection.execute("CREATE TABLE as_ofs AS SELECT make_timestamptz(unnest(?)) AS t", [list(as_ofs)])
-        parts = [_sql_of_table(folder, table, part, len(as_ofs)) for table, part in by_table().items()]
-        joins = " ".join(f"LEFT JOIN ({sql}) AS t{i} USING (account_id, t)" for i, sql in enumerate(parts))
-        columns = ", ".join(
-            f"coalesce({f.name}, 0) AS {f.name}" if f.aggregate in ZERO_IF_EMPTY else f.name
-            for f in features()
-        )
-        accounts = f"read_parquet('{folder}/accounts.parquet')"
-        everybody = f"(SELECT account_id, t FROM {accounts}, as_ofs)"
-        connection.execute(
-            f"COPY (SELECT account_id, t AS as_of, {columns} FROM {everybody} {joins}) "
-            f"TO '{out}' (FORMAT parquet, COMPRESSION zstd)"
-        )
+        for place, as_of in enumerate(as_ofs):
+            query = _sql_of(folder, f"make_timestamptz({as_of})")
+            write = f"COPY ({query}) TO '{out}' (FORMAT parquet, COMPRESSION zstd)"
+            if len(as_ofs) > 1:
+                write = f"INSERT INTO result {query}" if place else f"CREATE TABLE result AS {query}"
+            connection.execute(write)
+        if len(as_ofs) > 1:
+            connection.execute(f"COPY result TO '{out}' (FORMAT parquet, COMPRESSION zstd)")
 
 
-def _sql_of_table(folder: Path, table: str, part: list[Feature], as_ofs: int) -> str:
+def _sql_of(folder: Path, as_of: str) -> str:
+    grouped = [_sql_of_table(folder, table, part, as_of) for table, part in by_table().items()]
+    joins = " ".join(f"LEFT JOIN ({sql}) AS t{i} USING (account_id)" for i, sql in enumerate(grouped))
+    columns = ", ".join(
+        f"coalesce({f.name}, 0) AS {f.name}" if f.aggregate in ZERO_IF_EMPTY else f.name for f in features()
+    )
+    accounts = f"read_parquet('{folder}/accounts.parquet')"
+    return f"SELECT account_id, {as_of} AS as_of, {columns} FROM {accounts} {joins}"
+
+
+def _sql_of_table(folder: Path, table: str, part: list[Feature], as_of: str) -> str:
     at = CLOCKS[table]
     columns = ", ".join(f"{_sql(feature, at)} AS {feature.name}" for feature in part)
     events = f"read_parquet('{folder}/{table}.parquet')"
-    if as_ofs == 1:
-        instant = "(SELECT t FROM as_ofs)"
-        seen = f"(SELECT *, {instant} AS t FROM {events} WHERE {at} < {instant} AND known_at < {instant})"
-    else:
-        seen = f"(SELECT e.*, t FROM {events} e JOIN as_ofs ON e.{at} < t AND e.known_at < t)"
-    return f"SELECT account_id, t, {columns} FROM {seen} GROUP BY account_id, t"
+    seen = f"SELECT *, {as_of} AS t FROM {events} WHERE {at} < {as_of} AND known_at < {as_of}"
+    return f"SELECT account_id, {columns} FROM ({seen}) GROUP BY account_id"
 
 
 def _sql(feature: Feature, at: str) -> str:

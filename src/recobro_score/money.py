@@ -57,9 +57,13 @@ def to_minor(
     ok : bool array, shape (n,)
         False where the value is infinite or does not fit.
     """
+    same = len(digits) > 0 and digits.min() == digits.max()
     with np.errstate(over="ignore", invalid="ignore"):
-        scaled = np.rint(values * _power_of_ten(digits))
+        scaled = values * _power_of_ten(digits[:1] if same else digits)
+        np.rint(scaled, out=scaled)
     fits = np.abs(scaled) < _LARGEST
+    if fits.all():
+        return scaled.astype(np.int64), fits
     minor = np.full(len(values), MISSING_MONEY, dtype=np.int64)
     minor[fits] = scaled[fits].astype(np.int64)
     return minor, fits | np.isnan(values)

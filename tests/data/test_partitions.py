@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from recobro_score.data import partitions
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.partitions import Partitions, merge_counts, merge_quarantine, partition
 from recobro_score.data.sources import read_portfolio
@@ -104,6 +105,49 @@ def test_buckets_hold_what_the_whole_holds(folder, tmp_path, buckets):
     for part in parts:
         for account_id in part.store.account_ids.to_pylist():
             assert _account(part.store, account_id) == _account(whole.store, account_id)
+
+
+KINDS = {
+    "whole numbers": lambda names: pd.array([None if name is None else int(name) for name in names], "Int64"),
+    "long texts": lambda names: pd.Series(
+        [None if name is None else f"account number {name}" for name in names]
+    ),
+    "categories": lambda names: pd.Series(names, dtype="category"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ids_of_every_kind_find_their_bucket(tmp_path, kind):
+    rng = np.random.default_rng(3)
+    names = [str(number * 10**12) for number in range(40)]
+    accounts = pd.DataFrame(
+        {"account_id": KINDS[kind](names), "debtor_id": [f"D{i // 2}" for i in range(40)],
+         "opened_at": "2024-01-01", "currency": "EUR", "country": "ES"}
+    )  # fmt: skip
+    paid = [*rng.choice([*names, "999"], 300).tolist(), None]
+    payments = pd.DataFrame({"account_id": KINDS[kind](paid), "paid_at": "2024-02-01", "amount": 1.0})
+    folder = tmp_path / "portfolio"
+    folder.mkdir()
+    accounts.to_parquet(folder / "accounts.parquet", index=False)
+    payments.to_parquet(folder / "payments.parquet", index=False, row_group_size=70)
+    whole = read_portfolio(folder)
+    opened = partition(folder, tmp_path / "parts", buckets=4)
+    parts = [opened.read(bucket) for bucket in range(4)]
+    assert merge_counts([part.counts for part in parts]) == whole.counts
+    mine = merge_quarantine([part.quarantine for part in parts]).table.to_pylist()
+    assert sorted(map(repr, mine)) == sorted(map(repr, whole.quarantine.table.to_pylist()))
+    assert {row["rule"] for row in mine} == {"unknown_account", "missing:account_id"}
+    for part in parts:
+        for account_id in part.store.account_ids.to_pylist():
+            assert _account(part.store, account_id) == _account(whole.store, account_id)
+
+
+def test_the_number_of_buckets_follows_the_rows(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(partitions, "_ROWS_PER_BUCKET", 200)
+    rows = sum(count.read for count in read_portfolio(folder, options=OPTIONS).counts.values())
+    assert partition(folder, tmp_path / "many", options=OPTIONS).buckets == -(-rows // 200)
+    monkeypatch.setattr(partitions, "_MOST_BUCKETS", 2)
+    assert partition(folder, tmp_path / "few", options=OPTIONS).buckets == 2
 
 
 def test_the_accounts_of_a_debtor_lie_together(folder, tmp_path):

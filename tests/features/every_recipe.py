@@ -84,6 +84,7 @@ def _every():
     yield _recipe("unpaid_ahead", "instalments", "sum", value="amount", window=Window(0, 30),
                   where=(Where("status", ("unpaid",)),))  # fmt: skip
     yield _recipe("large", "payments", "count", where=(Between("amount", 10, 20),))
+    yield _recipe("by_people", "contacts", "count", where=(Where("agent", ("human",)),))
     yield _recipe("weekend", "contacts", "count", where=(Between("local_weekday", 5, 7),))
     pairs = {
         "of_payments": ("payments_sum_30", "payments_sum_60_30"),
@@ -117,10 +118,19 @@ def _judged_numbers():
 
 
 def _of_the_debtor():
-    for aggregate in ("count", "since_last", "gap_mean"):
-        yield _recipe(f"debtor_{aggregate}", "payments", aggregate, by_debtor=True, window=Window(-90, 0))
-    for aggregate in ("sum", "median", "std", "last", "first"):
-        yield _recipe(f"debtor_{aggregate}", "payments", aggregate, value="recovery", by_debtor=True)
+    for aggregate in (*COUNTING, *VALUED):
+        if aggregate == "until_first":
+            continue
+        yield _recipe(
+            f"debtor_{aggregate}",
+            "payments",
+            aggregate,
+            value=None if aggregate in COUNTING else "recovery",
+            window=Window(-90, 0) if aggregate in COUNTING else None,
+            run=RUNS["payments"] if aggregate in STREAKS else (),
+            half_life=30.0 if aggregate in DECAYED else None,
+            by_debtor=True,
+        )
     yield _recipe("debtor_calls", "contacts", "distinct", value="outcome", where=CALLS, by_debtor=True)
     yield _recipe("others_paid", "derived", "difference", of=("debtor_sum", "payments_sum_all"))
 
@@ -139,4 +149,4 @@ def _local_and_computed():
 
 
 EVERY = FeatureSet(tuple(_every()))
-"""About 330 recipes, one of them hidden."""
+"""About 340 recipes, one of them hidden."""

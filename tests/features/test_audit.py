@@ -14,8 +14,9 @@ from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.data.state import account_state
 from recobro_score.errors import ConfigError, ContractError
-from recobro_score.features import FeatureSet, compute, payment_labels
+from recobro_score.features import FeatureSet, Recipe, Where, compute, payment_labels
 from recobro_score.features.audit import AuditOptions, audit_leakage
+from recobro_score.features.audit.forbidden import forbidden_attributes, forbidden_findings
 from recobro_score.features.audit.future import recipe_findings
 from recobro_score.simulate import simulate_portfolio
 from recobro_score.timeline import Split, Timeline
@@ -310,6 +311,54 @@ def test_forbidden_names_are_refused_and_others_are_not(portfolio, timeline, pai
     assert _fired(audit) == {(name, "forbidden") for name in names}
 
 
+SPEAKING = {
+    "age": ("age", "Edad", "fecha_nacimiento", "birth_year"),
+    "sex": ("sexo", "gender", "is_female"),
+    "health": ("health_flag", "enfermedad", "disabled", "medico"),
+    "vulnerability": ("vulnerable", "vulnerabilidad_2025"),
+    "ethnicity": ("ethnic_group", "raza", "nationality"),
+    "belief": ("religion", "political_view", "sindicato"),
+    "reason_for_default": ("reason_for_default", "motivo_no_pago", "causa_impago", "motivo_de_mora"),
+}
+"""Names that speak of each forbidden attribute of Colombia."""
+
+
+def test_every_forbidden_attribute_is_caught_by_its_names_and_by_no_other(portfolio):
+    assert set(SPEAKING) == {attribute.id for attribute in forbidden_attributes()}
+    for attribute, names in SPEAKING.items():
+        texts = {name: name for name in (*names, "balance", "days_since_payment", "reason_code")}
+        found = list(forbidden_findings(texts, portfolio.store, {}))
+        assert {finding.feature for finding in found} == set(names)
+        assert all(f"speaks of {attribute}," in finding.evidence for finding in found)
+        assert {finding.severity for finding in found} == {"error"}
+
+
+def test_a_recipe_is_refused_for_what_it_filters_on(portfolio, timeline):
+    ill = Recipe("calls_45d", "contacts", "count", "contact_effort", where=(Where("outcome", ("illness",)),))
+    fine = Recipe("calls_50d", "contacts", "count", "contact_effort", where=(Where("outcome", ("busy",)),))
+    audit = audit_leakage(portfolio, timeline, features=FeatureSet((ill, fine)))
+    assert _fired(audit) == {("calls_45d", "forbidden")}
+
+
+@pytest.mark.parametrize(("country", "fires"), [("CO", True), ("CL", False)])
+def test_what_goes_with_an_asked_reason_is_a_proxy_where_asking_is_forbidden(
+    simulation, timeline, frames, pairs, country, fires
+):
+    debtors = frames["accounts"].set_index("account_id")["debtor_id"]
+    asked = sorted(set(debtors))[::3]
+    facts = pd.DataFrame(
+        {"debtor_id": asked, "kind": "reason_for_default", "value": "job", "from_at": "2020-01-01"}
+    )
+    tables = frames | {"facts": facts, "accounts": frames["accounts"].assign(country=country)}
+    told = pairs["account_id"].map(debtors).isin(asked)
+    mine = pairs.assign(calls=np.where(pairs["noise"].abs() < 1.5, told, False), shoes=pairs["noise"] > 0)
+    audit = audit_leakage(_portfolio(simulation, tables), timeline, columns=mine)
+    assert _fired(audit) == ({("calls", "proxy")} if fires else set())
+    if fires:
+        against = audit.measured().query("check == 'proxy' and feature == 'calls'").nlargest(1, "value")
+        assert against["against"].item() == "reason_for_default (facts)"
+
+
 def test_the_asked_reason_is_forbidden_where_asking_is(simulation, timeline, frames, pairs):
     chile = frames | {"accounts": frames["accounts"].assign(country="CL")}
     audit = audit_leakage(
@@ -422,6 +471,17 @@ def test_columns_that_name_nobody_are_refused(portfolio, timeline, columns, told
 def test_columns_given_twice_are_refused(portfolio, timeline, pairs):
     with pytest.raises(ContractError, match="given twice"):
         audit_leakage(portfolio, timeline, columns=pd.concat([pairs, pairs[:1]]))
+
+
+def test_tables_are_frames_and_a_function_names_its_accounts(portfolio, timeline, frames):
+    with pytest.raises(ConfigError, match="a mapping of frames"):
+        audit_leakage(portfolio, timeline, columns=honest, tables="data/sample")
+
+    def nameless(tables, as_of):
+        return honest(tables, as_of).set_index("account_id")
+
+    with pytest.raises(ContractError, match="an index is none"):
+        audit_leakage(portfolio, timeline, columns=nameless, tables=frames)
 
 
 def test_a_function_needs_tables_and_labels_need_all_accounts(portfolio, timeline):

@@ -284,6 +284,10 @@ def test_a_plan_is_either_running_or_new_or_only_offered(accepted_at, when_open,
     assert label("plan_kept", plan(accepted_at), stake="new")[1] == when_new
 
 
+def test_a_plan_offered_after_the_window_is_not_new_in_it():
+    assert label("plan_kept", plan(END - 1, at=END), stake="new") == (None, "no_plan")
+
+
 def test_accounts_of_which_nothing_can_be_asked_have_no_label():
     for kind in ("rpc", "promise_made", "recovered"):
         assert label(kind, {"payments": paid((AS_OF - DAY, 1000))})[1] == "nothing_due"

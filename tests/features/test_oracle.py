@@ -8,12 +8,22 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recobro_score.features import FeatureSet, PromiseRule, compute
-from recobro_score.features.readable import EVENT_TABLES
-from recobro_score.features.recipes import AGGREGATES
+from recobro_score.features import (
+    Between,
+    FeatureSet,
+    Months,
+    Present,
+    PromiseRule,
+    Where,
+    Window,
+    compute,
+)
+from recobro_score.features.readable import EVENT_TABLES, STATUS
+from recobro_score.features.recipes import AGGREGATES, COUNTING, VALUED
 from recobro_score.features.schema import FeatureSchema
 from tests.features.every_recipe import EVERY
 from tests.features.oracle import Oracle
+from tests.features.random_recipes import feature_sets
 from tests.features.stores import AS_OF, EARLIER, event_rows, store_of
 
 DEBTOR_OF = [1, 0, 1]
@@ -54,6 +64,15 @@ def test_every_recipe_agrees_with_plain_loops(tables):
     assert_agrees(matrix, oracle, EVERY.names)
 
 
+@settings(max_examples=80)
+@given(tables=event_rows(3, 2), features=feature_sets)
+def test_any_recipe_agrees_with_plain_loops(tables, features):
+    store = store_of(tables, n_accounts=3, debtor_of=DEBTOR_OF, digits=DIGITS)
+    matrix = compute(schema_of(features, store), store, [EARLIER, AS_OF])
+    oracle = Oracle(tables, features.recipes, debtor_of=DEBTOR_OF, digits=DIGITS)
+    assert_agrees(matrix, oracle, features.names)
+
+
 @settings(max_examples=15)
 @given(
     tables=event_rows(2, 1),
@@ -91,8 +110,23 @@ def test_the_standard_set_agrees_with_plain_loops(tables):
     assert len(names) > 150
 
 
-def test_the_oracle_meets_every_aggregate():
+def test_the_oracle_meets_every_aggregate_filter_window_and_status():
+    recipes = [recipe for recipe in EVERY.recipes if recipe.table in EVENT_TABLES]
     assert {recipe.aggregate for recipe in EVERY.recipes} >= set(AGGREGATES) - {"state", "static", "calendar"}
+    assert {r.aggregate for r in recipes if r.by_debtor} >= {*COUNTING, *VALUED} - {"until_first"}
+    conditions = [(r.table, one) for r in recipes for one in (*r.where, *r.run)]
+    assert {type(one) for _, one in conditions} == {Where, Between, Present}
+    filtered = {one.column for _, one in conditions}
+    asked = {"channel", "outcome", "direction", "local_minute", "local_weekday", "method", "amount", "agent"}
+    assert filtered >= asked
+    judged = {(table, word) for table, one in conditions if one.column == STATUS for word in one.values}
+    assert judged == {(name, word) for name, table in EVENT_TABLES.items() for word in table.statuses}
+    read = {(r.table, r.value) for r in recipes}
+    assert read >= {(name, column) for name, table in EVENT_TABLES.items() for column in table.judged}
+    spans = [r.window for r in recipes if isinstance(r.window, Window)]
+    assert {(w.days_from is None, w.days_to is None) for w in spans} >= {(True, False), (False, True)}
+    assert {type(r.window) for r in recipes} == {Window, Months, type(None)}
+    assert {r.table for r in recipes} == set(EVENT_TABLES)
 
 
 def test_large_sums_of_money_are_exact():

@@ -77,8 +77,37 @@ def test_describe_lists_every_feature_once():
     frame = STANDARD.describe()
     assert tuple(frame["name"]) == STANDARD.names
     assert len(STANDARD) >= 150
-    assert {"concept", "window", "unit", "label_en", "label_es"} <= set(frame.columns)
+    assert {"concept", "window", "unit", "monotone", "label_en", "label_es", "label_pt"} <= set(frame.columns)
     assert frame.set_index("name").loc["paid_month_2", "window"] == "[-2, -1) months"
+
+
+def test_describe_tells_all_that_a_recipe_says():
+    """Two features that are described alike would have to be the same."""
+    frame = FeatureSet.extended().describe().set_index("name")
+    said = frame.drop(columns=[name for name in frame.columns if name.startswith("label_")])
+    assert not said.astype(str).duplicated().any()
+    assert frame.loc["instalments_paid_in_a_row", "run"] == "status = paid"
+    assert frame.loc["attempts_decayed_14d", "half_life"] == 14.0
+    operands = FeatureSet.extended().describe(hidden=True).set_index("name")
+    assert operands.loc["debtor_paid_30d", "by_debtor"]
+    made_of = {name for names in frame["of"] for name in names.split(", ") if name}
+    assert made_of <= {*frame.index, *operands.index}
+
+
+def test_no_standard_feature_holds_a_model_to_a_direction_until_somebody_signs_for_it():
+    assert set(FeatureSet.extended().describe()["monotone"]) == {0}
+    held = STANDARD.held_to({"dpd": -1, "paid_90d": 1})
+    assert held.describe().set_index("name")["monotone"].loc[["dpd", "paid_90d", "paid_30d"]].tolist() == [
+        -1,
+        1,
+        0,
+    ]
+    assert held.schema(store_of()).monotone[STANDARD.names.index("dpd")] == -1
+    assert held.held_to({"dpd": 0, "paid_90d": 0}) == STANDARD
+    with pytest.raises(ConfigError, match="Did you mean 'dpd'"):
+        STANDARD.held_to({"dpdd": -1})
+    with pytest.raises(ConfigError, match="monotone must be -1, 0 or 1"):
+        STANDARD.held_to({"dpd": -2})
 
 
 def test_readable_columns_are_columns_of_the_contracts():
@@ -154,6 +183,13 @@ def _recipe(**fields):
         ({"table": "state", "aggregate": "state", "value": "dpd", "half_life": 1.0}, "aggregates of events"),
         ({"table": "calendar", "aggregate": "calendar", "value": "days_to_day"}, "is of 1 recipes, got 0"),
         ({"hidden": True}, "no feature is left"),
+        ({"where": Where("kind", ("payment",))}, "a tuple of conditions"),
+        ({"where": (Where("method", "cash"),)}, "words come as a tuple"),
+        ({"where": ("kind = 'payment'",)}, "a tuple of conditions"),
+        ({"window": -45}, "not -45"),
+        ({"window": (-45, 0)}, "Window(-90, 0)"),
+        ({"table": "derived", "aggregate": "share", "of": "it"}, "a tuple of names"),
+        ({"labels": {"en": "cash"}}, "labels are pairs"),
     ],
 )
 def test_a_wrong_recipe_is_refused_with_a_hint(fields, said):

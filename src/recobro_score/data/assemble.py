@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recobro_score.calendars import NEVER, local_clock
+from recobro_score.calendars import NEVER
 from recobro_score.data.check import Checked, absent
 from recobro_score.data.contracts import Contract
 from recobro_score.data.events import EventTable
-from recobro_score.data.ordering import content_keys, later_duplicates, sort_rows
+from recobro_score.data.local_clocks import local_minutes
+from recobro_score.data.ordering import arrange, content_keys, later_duplicates
 from recobro_score.data.parse import text_of
 from recobro_score.money import to_minor
 
@@ -71,8 +72,8 @@ class Assembled:
 def codes_of(ids: pa.StringArray, known: pa.StringArray) -> NDArray[np.int64]:
     """Return the position of each id among the known ones (−1 = unknown or missing)."""
     if isinstance(ids, pa.DictionaryArray):
-        places = ids.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        codes: NDArray[np.int64] = np.append(codes_of(ids.dictionary, known), -1)[places]
+        places = ids.indices.fill_null(-1) if ids.null_count else ids.indices
+        codes: NDArray[np.int64] = np.append(codes_of(ids.dictionary, known), -1)[places.to_numpy()]
         return codes
     found = pc.index_in(ids, value_set=known)
     return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64)
@@ -80,11 +81,15 @@ def codes_of(ids: pa.StringArray, known: pa.StringArray) -> NDArray[np.int64]:
 
 def encode(values: pa.StringArray) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     """Return codes into the sorted vocabulary of the words that occur (−1 = missing)."""
+    if values.null_count == len(values):
+        return np.full(len(values), -1, dtype=np.int32), ()
     encoded = values.dictionary_encode()
     words = encoded.dictionary.to_pylist()
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    codes = (encoded.indices.fill_null(-1) if encoded.null_count else encoded.indices).to_numpy()
     counts = np.bincount(codes[codes >= 0] if encoded.null_count else codes, minlength=len(words))
     vocabulary = tuple(sorted(word for word, count in zip(words, counts, strict=True) if count))
+    if vocabulary == tuple(words):
+        return codes.copy(), vocabulary
     positions = {word: position for position, word in enumerate(vocabulary)}
     ranks = np.array([*(positions.get(word, -1) for word in words), -1], dtype=np.int32)
     return ranks[codes], vocabulary
@@ -93,7 +98,7 @@ def encode(values: pa.StringArray) -> tuple[NDArray[np.int32], tuple[str, ...]]:
 def mark_duplicates(checked: Checked, known_at: NDArray[np.int64]) -> None:
     """Mark rows that repeat the id of a good row, keeping the version that was known first."""
     unique = checked.contract.unique
-    if unique is None:
+    if unique is None or checked.columns[unique].missing.all():
         return
     rows = np.flatnonzero(checked.good())
     keys = content_keys([checked.values(name) for name in checked.contract.names], rows)
@@ -108,9 +113,10 @@ def mark_unreadable_money(checked: Checked, digits: NDArray[np.int8]) -> dict[st
         minor[name], fits = to_minor(checked.values(name), digits)
         checked.log.mark(~fits, f"out_of_range:{name}", name)
     if checked.contract.table == "payments":
-        kind = checked.values("kind")
-        is_payment = codes_of(kind, pa.array(["payment"])) == 0
-        checked.log.mark(is_payment & (minor["amount"] < 0), "negative_payment", "amount")
+        negative = np.flatnonzero(minor["amount"] < 0)
+        kinds = checked.values("kind").take(pa.array(negative))
+        negative = negative[codes_of(kinds, pa.array(["payment"])) == 0]
+        checked.log.mark(negative, "negative_payment", "amount")
     if checked.contract.table in ("instalments", "promises"):
         checked.log.mark(minor["amount"] < 0, f"negative_{checked.contract.table[:-1]}", "amount")
     return minor
@@ -143,18 +149,21 @@ def assemble(checked: Checked, people: Population, *, lag: int, plan_start: Mapp
     rows = np.flatnonzero(checked.good())
     if contract.owner == "either":
         rows, owner_of_row = _expand_holds(checked, people, rows)
-        n_owners = len(people.account_ids)
+        at, known_at = at[rows], known_at[rows]
+    elif len(rows) < checked.n_rows:
+        owner_of_row, at, known_at = owner[rows], at[rows], known_at[rows]
     else:
-        owner_of_row = owner[rows]
-        n_owners = len(people.account_ids if contract.owner == "account" else people.debtor_ids)
+        owner_of_row = owner
+    n_owners = len(people.debtor_ids if contract.owner == "debtor" else people.account_ids)
     keys = content_keys([minor.get(name, checked.values(name)) for name in _tie_order(contract)], rows)
-    order, repeated = sort_rows(owner_of_row, at[rows], known_at[rows], keys)
-    possible_duplicates = len(np.unique(rows[repeated]))
-    rows, owner_of_row = rows[order], owner_of_row[order]
+    arranged = arrange(owner_of_row, n_owners, at, known_at, keys)
+    possible_duplicates = len(np.unique(rows[arranged.repeated]))
+    rows = rows[arranged.order]
     columns, vocabularies, ids = _columns(checked, minor, rows)
-    _derive(contract.table, columns, vocabularies, at[rows], owner_of_row, people)
-    offsets = np.searchsorted(owner_of_row, np.arange(n_owners + 1)).astype(np.int64)
-    table = EventTable(contract.table, offsets, at[rows], known_at[rows], columns, vocabularies, ids)
+    table = EventTable(
+        contract.table, arranged.offsets, arranged.at, arranged.known_at, columns, vocabularies, ids
+    )
+    _derive(table, columns, people)
     return Assembled(table, possible_duplicates)
 
 
@@ -175,7 +184,8 @@ def _no_columns(contract: Contract) -> _Columns:
         columns[name] = none
     no_ids = pa.array([], pa.string())
     nobody = Population(no_ids, no_ids, none, none.astype(np.int8), none.astype(np.int32), (), none)
-    _derive(contract.table, columns, vocabularies, none, none, nobody)
+    nothing = EventTable(contract.table, np.zeros(1, np.int64), none, none, columns, vocabularies, ids)
+    _derive(nothing, columns, nobody)
     return columns, vocabularies, ids
 
 
@@ -219,9 +229,12 @@ def _owner(checked: Checked, people: Population) -> NDArray[np.int64]:
 
 
 def _digits(checked: Checked, people: Population, owner: NDArray[np.int64]) -> NDArray[np.int8]:
-    if checked.contract.owner != "account" or len(people.digits) == 0:
+    digits = people.digits
+    if checked.contract.owner != "account" or len(digits) == 0:
         return np.zeros(checked.n_rows, dtype=np.int8)
-    return people.digits[np.maximum(owner, 0)]
+    if digits.min() == digits.max():
+        return np.full(checked.n_rows, digits[0])
+    return digits[np.maximum(owner, 0)]
 
 
 def _mark_backward_periods(checked: Checked) -> None:
@@ -299,7 +312,10 @@ def _columns(checked: Checked, minor: Mapping[str, NDArray[np.int64]], rows: NDA
     for column in contract.columns:
         if column.name in (contract.clock, "known_at", *owner_ids[contract.owner]):
             continue
-        values = _rows(minor.get(column.name, checked.values(column.name)), rows)
+        parsed = checked.columns[column.name]
+        values = minor.get(column.name, parsed.values)
+        all_alike = len(rows) <= len(values) and parsed.missing.all()
+        values = values[: len(rows)] if all_alike else _rows(values, rows)
         if column.kind == "id":
             ids[column.name] = text_of(values)
         elif column.kind == "category":
@@ -309,24 +325,16 @@ def _columns(checked: Checked, minor: Mapping[str, NDArray[np.int64]], rows: NDA
     return columns, vocabularies, ids
 
 
-def _derive(
-    table: str,
-    columns: dict[str, NDArray[Any]],
-    vocabularies: Mapping[str, tuple[str, ...]],
-    at: NDArray[np.int64],
-    owner: NDArray[np.int64],
-    people: Population,
-) -> None:
+def _derive(table: EventTable, columns: dict[str, NDArray[Any]], people: Population) -> None:
     """Add the columns that follow from others: signed recoveries, local contact times."""
-    if table == "payments":
-        words = vocabularies["kind"]
+    if table.name == "payments":
+        words = table.vocabularies["kind"]
         sign = np.zeros(len(words) + 1, dtype=np.int64)
         sign[: len(words)] = [{"payment": 1, "reversal": -1}.get(word, 0) for word in words]
         columns["recovery"] = sign[columns["kind"]] * np.abs(columns["amount"])
-    if table == "contacts":
-        local = local_clock(at, people.zone[owner], people.zones)
-        columns["local_minute"] = local.minute
-        columns["local_weekday"] = local.weekday
+    if table.name == "contacts":
+        minute, weekday = local_minutes(table.at, table.offsets, people.zone, people.zones)
+        columns["local_minute"], columns["local_weekday"] = minute, weekday
 
 
 def plan_starts(plans: EventTable) -> dict[str, int]:

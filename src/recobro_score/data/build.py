@@ -89,8 +89,9 @@ def build_store(
 def _accounts(
     checked: Checked, options: PortfolioOptions
 ) -> tuple[dict[str, NDArray[Any]], dict[str, tuple[str, ...]], pa.StringArray, pa.StringArray]:
-    currencies = text_of(checked.values("currency")).fill_null("").to_pylist()
-    digits = np.array([minor_digits(currency) for currency in currencies], dtype=np.int8)
+    currency = checked.values("currency")
+    by_word = [minor_digits(word) for word in [*currency.dictionary.to_pylist(), ""]]
+    digits = np.array(by_word, dtype=np.int8)[currency.indices.fill_null(-1).to_numpy()]
     minor = mark_unreadable_money(checked, digits)
     given = checked.columns["known_at"]
     known_at = np.where(given.missing, checked.values("opened_at") + options.lag("accounts"), given.values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numba
@@ -23,6 +24,29 @@ Keys = Callable[[NDArray[np.int64]], list[NDArray[np.int64]]]
 """Gives, for some rows, one integer array per column that tells their contents apart."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Arranged:
+    """Rows in order.
+
+    Attributes
+    ----------
+    order : int64 array
+        Positions of the rows in order.
+    offsets : int64 array, shape (owners + 1,)
+        Owner ``i`` has the rows ``order[offsets[i]:offsets[i + 1]]``.
+    at, known_at : int64 arrays
+        The clocks, in order.
+    repeated : int64 array
+        Positions of the rows that are equal to the one before them in everything.
+    """
+
+    order: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    at: NDArray[np.int64]
+    known_at: NDArray[np.int64]
+    repeated: NDArray[np.int64]
+
+
 def content_keys(arrays: Sequence[Any], rows: NDArray[np.int64]) -> Keys:
     """Return a function that turns the contents of chosen rows into sortable integers.
 
@@ -40,61 +64,78 @@ def content_keys(arrays: Sequence[Any], rows: NDArray[np.int64]) -> Keys:
     return keys
 
 
-def sort_rows(
-    owner: NDArray[np.int64], at: NDArray[np.int64], known_at: NDArray[np.int64], keys: Keys
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def arrange(
+    owner: NDArray[np.int64], owners: int, at: NDArray[np.int64], known_at: NDArray[np.int64], keys: Keys
+) -> Arranged:
     """Order rows by owner, event clock, known clock, then id and content.
 
-    Returns
-    -------
-    order : int64 array
-        Positions of the rows in order.
-    repeated : int64 array
-        Positions of the rows that are equal to the one before them in everything.
+    Parameters
+    ----------
+    owner : int64 array
+        Whose each row is: ``0 … owners − 1``.
+    owners : int
+        How many there are.
+    at, known_at : int64 arrays
+        The clocks.
+    keys : callable
+        Tells the contents of rows apart; asked only for rows of one owner with equal clocks.
     """
-    order = _by_clocks(owner, at, known_at)
-    tied = _same_as_previous(order, [owner, at, known_at])
+    arranged, tied = _by_clocks(owner, owners, at, known_at)
     if not tied.any():
-        return order, np.zeros(0, dtype=np.int64)
+        return arranged
     in_run = tied.copy()
     in_run[:-1] |= tied[1:]
     places = np.flatnonzero(in_run)
-    rows = order[places]
+    rows = arranged.order[places]
     content = keys(rows)
     clocks = [known_at[rows], at[rows], owner[rows]]
     inner = np.lexsort((*reversed(content), *clocks))
-    order[places] = rows[inner]
+    arranged.order[places] = rows[inner]
     equal = _same_as_previous(inner, [*clocks, *content])
-    return order, order[places[equal]]
+    return replace(arranged, repeated=arranged.order[places[equal]])
 
 
 def _by_clocks(
-    owner: NDArray[np.int64], at: NDArray[np.int64], known_at: NDArray[np.int64]
-) -> NDArray[np.int64]:
-    """Return ``np.lexsort((known_at, at, owner))``: group the rows by owner, then order each group."""
+    owner: NDArray[np.int64], owners: int, at: NDArray[np.int64], known_at: NDArray[np.int64]
+) -> tuple[Arranged, NDArray[np.bool_]]:
+    """Group the rows by owner and order each group by its clocks; tell which rows tie with the one before."""
+    none = np.zeros(0, np.int64)
     if len(owner) <= _SMALL:
-        return np.lexsort((known_at, at, owner))
-    offsets, order = _group(owner, int(owner.max()) + 1)
+        order = np.lexsort((known_at, at, owner))
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(owner, minlength=owners))])
+        arranged = Arranged(order, offsets, at[order], known_at[order], none)
+        return arranged, _same_as_previous(order, [owner, at, known_at])
+    offsets, order, at, known_at = _group(owner, owners, at, known_at)
     for group in _sort_groups(offsets, order, at, known_at, _LONG):
-        rows = order[offsets[group] : offsets[group + 1]]
-        order[offsets[group] : offsets[group + 1]] = rows[np.lexsort((known_at[rows], at[rows]))]
-    return order
+        part = slice(offsets[group], offsets[group + 1])
+        inner = np.lexsort((known_at[part], at[part]))
+        for array in (order, at, known_at):
+            array[part] = array[part][inner]
+    return Arranged(order, offsets, at, known_at, none), _ties(offsets, at, known_at)
+
+
+_Grouped = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
 @numba.njit(nogil=True, cache=True)
-def _group(owner: NDArray[np.int64], owners: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where each owner's rows begin, and the rows by owner, otherwise as they came."""
+def _group(
+    owner: NDArray[np.int64], owners: int, at: NDArray[np.int64], known_at: NDArray[np.int64]
+) -> _Grouped:
+    """Return where each owner's rows begin, and the rows and their clocks by owner, else as they came."""
     offsets = np.zeros(owners + 1, np.int64)
     for one in owner:
         offsets[one + 1] += 1
     for i in range(owners):
         offsets[i + 1] += offsets[i]
     free = offsets[:-1].copy()
-    order = np.empty(len(owner), np.int64)
+    order, grouped_at, grouped_known = np.empty_like(at), np.empty_like(at), np.empty_like(at)
     for row in range(len(owner)):
-        order[free[owner[row]]] = row
-        free[owner[row]] += 1
-    return offsets, order
+        place = free[owner[row]]
+        free[owner[row]] = place + 1
+        order[place] = row
+        grouped_at[place] = at[row]
+        grouped_known[place] = known_at[row]
+    return offsets, order, grouped_at, grouped_known
 
 
 @numba.njit(nogil=True, cache=True)
@@ -110,19 +151,31 @@ def _sort_groups(
     for group in range(len(offsets) - 1):
         low, high = offsets[group], offsets[group + 1]
         for place in range(low + 1, high):
-            row = order[place]
-            gap = place
-            while gap > low:
-                before = order[gap - 1]
-                if at[before] < at[row] or (at[before] == at[row] and known_at[before] <= known_at[row]):
-                    break
-                order[gap] = before
-                gap -= 1
-            order[gap] = row
-            if high - low > long and gap < place:
+            time, known = at[place], known_at[place]
+            before = at[place - 1]
+            if before < time or (before == time and known_at[place - 1] <= known):
+                continue
+            if high - low > long:
                 left.append(group)
                 break
+            row, gap = order[place], place
+            while gap > low and (at[gap - 1] > time or (at[gap - 1] == time and known_at[gap - 1] > known)):
+                order[gap], at[gap], known_at[gap] = order[gap - 1], at[gap - 1], known_at[gap - 1]
+                gap -= 1
+            order[gap], at[gap], known_at[gap] = row, time, known
     return left
+
+
+@numba.njit(nogil=True, cache=True)
+def _ties(
+    offsets: NDArray[np.int64], at: NDArray[np.int64], known_at: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which rows have the owner and the clocks of the row before."""
+    tied = np.zeros(len(at), np.bool_)
+    for group in range(len(offsets) - 1):
+        for row in range(offsets[group] + 1, offsets[group + 1]):
+            tied[row] = at[row] == at[row - 1] and known_at[row] == known_at[row - 1]
+    return tied
 
 
 def later_duplicates(ids: pa.StringArray, known_at: NDArray[np.int64], keys: Keys) -> NDArray[np.int64]:
@@ -131,6 +184,8 @@ def later_duplicates(ids: pa.StringArray, known_at: NDArray[np.int64], keys: Key
     A later version of a row must not change what was known before it, so the first one stands; equal times
     are decided by content. Rows without an id are no duplicates.
     """
+    if ids.null_count == len(ids):
+        return np.zeros(0, dtype=np.int64)
     encoded = ids.dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     counts = np.bincount(codes[codes >= 0], minlength=len(encoded.dictionary))
@@ -145,7 +200,7 @@ def later_duplicates(ids: pa.StringArray, known_at: NDArray[np.int64], keys: Key
 def warm_up() -> None:
     """Compile, or load from the user's cache, the compiled functions of this module."""
     same = np.zeros(_SMALL + 1, np.int64)
-    _by_clocks(same, same, same)
+    _by_clocks(same, 1, same, same)
 
 
 def _same_as_previous(order: NDArray[np.int64], columns: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:

@@ -121,11 +121,19 @@ def _is_text(array: pa.Array) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
+def _filled(array: pa.Array, value: int) -> NDArray[Any]:
+    """Return integers as numpy, nulls as a value."""
+    whole = array.fill_null(value) if array.null_count else array
+    return np.asarray(whole.to_numpy(zero_copy_only=False))
+
+
 def _flags(mask: pa.Array) -> NDArray[np.bool_]:
     return np.asarray(pc.fill_null(mask, fill_value=False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _nulls(array: pa.Array) -> NDArray[np.bool_]:
+    if array.null_count == 0:
+        return np.zeros(len(array), dtype=bool)
     return np.asarray(array.is_null().to_numpy(zero_copy_only=False), dtype=bool)
 
 
@@ -168,16 +176,16 @@ def _categories(column: Column, array: pa.Array) -> Parsed:
     encoded = array.dictionary_encode()
     parsed = _words(column, encoded.dictionary)
     words = parsed.values.dictionary_encode()
-    places = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    codes = np.append(words.indices.fill_null(-1).to_numpy(zero_copy_only=False), -1)[places].astype(np.int32)
+    places = _filled(encoded.indices, -1)
+    codes = np.append(_filled(words.indices, -1), -1).astype(np.int32)[places]
     missing = codes < 0
-    bad = np.append(parsed.bad, False)[places]
+    bad = np.append(parsed.bad, False)[places] if parsed.bad.any() else np.zeros(len(array), dtype=bool)
     vocabulary = words.dictionary
     if column.default is not None and missing.any():
         vocabulary, codes = _with_default(vocabulary, codes, column.default)
         missing = np.zeros(len(array), dtype=bool)
-    values = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), vocabulary)
-    return Parsed(values, bad, missing)
+    indices = pa.array(codes, mask=missing if missing.any() else None)
+    return Parsed(pa.DictionaryArray.from_arrays(indices, vocabulary), bad, missing)
 
 
 def _with_default(
@@ -258,6 +266,8 @@ def _within_range(
 ) -> Parsed:
     """Take far-future dates of the `later` kind as open ends and call other impossible dates bad."""
     empty = missing | bad
+    if len(us) and us.min() >= _EARLIEST and us.max() < _FAR and not empty.any():
+        return Parsed(us, bad, missing)
     if later:
         bad = bad | (~empty & (us < _EARLIEST))
         us = np.where(empty | bad | (us >= _FAR), NEVER, us)
@@ -269,11 +279,12 @@ def _within_range(
 
 def _micros(array: pa.Array, unit: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Return times as microseconds, those beyond what is read moved to its edge, and which are missing."""
-    values = np.asarray(array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False))
+    values = _filled(array.cast(pa.int64()), 0)
     if unit == "ns":
         values, unit = values // 1000, "us"
     edge = (_FAR + 2 * US_PER_DAY) // _MICROS[unit]
-    inside = np.clip(values, -edge, edge)
+    within = len(values) and values.min() >= -edge and values.max() <= edge
+    inside = values if within else np.clip(values, -edge, edge)
     return (inside if unit == "us" else inside * _MICROS[unit]), _nulls(array)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recobro_score.calendars import NEVER, US_PER_DAY
+from recobro_score.calendars import NEVER, US_PER_DAY, parse_instant
 from recobro_score.data.build import build_store
 from recobro_score.data.check import Checked, absent, check_collecting
 from recobro_score.data.contracts import CONTRACTS, REQUIRED_TABLES, SAFETY_TABLES
@@ -19,7 +20,15 @@ from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.quarantine import Quarantine, TableCounts
 from recobro_score.errors import ContractError, Problem, hint, report
 
+logger = logging.getLogger(__name__)
+
 FEW_BAD_ROWS = 10
+
+OBSERVED = ("payments", "balances", "contacts", "promises", "decisions")
+"""Tables whose newest row tells until when a portfolio was observed."""
+
+MANY_ACCOUNTS = 100
+"""A debtor with so many accounts is told of: often one id stands for all debtors who have none."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,7 +76,7 @@ class Portfolio:
         checked = _check_all(frames, options)
         given = {table_name(source) for source in frames}
         store, duplicates = build_store(checked, options, given=given)
-        return cls(
+        portfolio = cls(
             store=store,
             quarantine=Quarantine.concat(checked[table].quarantined() for table in CONTRACTS),
             counts={
@@ -82,11 +91,42 @@ class Portfolio:
                 if (latest := _latest(events.known_at, NEVER)) is not None
             },
         )
+        for debtor, accounts in portfolio.crowded_debtors.items():
+            logger.warning("%s", _told_of(debtor, accounts))
+        return portfolio
 
     @property
     def n_accounts(self) -> int:
         """Number of accounts in use."""
         return self.store.n_accounts
+
+    @property
+    def crowded_debtors(self) -> dict[str, int]:
+        """Debtors of a hundred accounts or more, the largest first, and how many they hold.
+
+        A company may; but mostly such an id is a placeholder (``0``, ``N/A``), and then strangers share
+        their frequency caps, holds, complaints and roll-ups, and all lie in one bucket. Nothing is left out
+        because of it: give every account of an unknown debtor a debtor id of its own.
+        """
+        held = np.bincount(self.store.account_debtor, minlength=len(self.store.debtor_ids))
+        many = np.flatnonzero(held >= MANY_ACCOUNTS)
+        ranked = many[np.argsort(-held[many], kind="stable")]
+        return {self.store.debtor_ids[int(code)].as_py(): int(held[code]) for code in ranked}
+
+    def observed_until(self, given: int | str | None = None) -> int:
+        """Return until when the tables are complete, in µs UTC.
+
+        Parameters
+        ----------
+        given : int or str, optional
+            An instant (µs UTC) or a date in the portfolio's time zone. If absent, just after the newest
+            known payment, balance, contact, promise or decision.
+        """
+        if isinstance(given, str):
+            return parse_instant(given, self.store.time_zone)
+        if given is not None:
+            return given
+        return max((self.newest[table] for table in OBSERVED if table in self.newest), default=0) + 1
 
     def at(self, as_of: int) -> EventStore:
         """Return the store for decisions at `as_of`: stale safety tables are added to what blocks contact.
@@ -127,6 +167,7 @@ class Portfolio:
                 line += f"  ({count.possible_duplicates:,} possible duplicates, used)"
             lines.append(line)
         lines += [f"  contact blocked: {reason}" for reason in self.store.blocked]
+        lines += [f"  {_told_of(*crowded)}" for crowded in self.crowded_debtors.items()]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -134,6 +175,10 @@ class Portfolio:
 
     def _repr_html_(self) -> str:
         return f"<pre>{self.summary()}</pre>"
+
+
+def _told_of(debtor: str, accounts: int) -> str:
+    return f"debtor {debtor!r} holds {accounts:,} accounts: if the id is a placeholder, give each its own"
 
 
 def _check_all(frames: Mapping[str, Any], options: PortfolioOptions) -> dict[str, Checked]:

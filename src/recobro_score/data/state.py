@@ -16,14 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from recobro_score.calendars import US_PER_DAY
-from recobro_score.data.events import EventStore
+from recobro_score.data.borrowed import borrowed
+from recobro_score.data.events import EventStore, EventTable
 from recobro_score.money import MISSING_MONEY
 
 if TYPE_CHECKING:
@@ -31,12 +32,50 @@ if TYPE_CHECKING:
 
 BUCKETS = ("0", "1-30", "31-60", "61-90", "91-180", "181+")
 UNKNOWN_BUCKET = -1
-_BUCKET_STARTS = np.array([1.0, 31.0, 61.0, 91.0, 181.0])
-_DAY = US_PER_DAY
-_MISSING = MISSING_MONEY
+BUCKET_STARTS = np.array([0.0, 1.0, 31.0, 61.0, 91.0, 181.0])
+"""Days past due at which each bucket begins."""
 
-_Columns = tuple[NDArray[Any], ...]
-"""Columns of one table for the kernel: offsets first, then what each function unpacks."""
+_ALWAYS = int(np.iinfo(np.int64).min)
+
+
+class Schedule(NamedTuple):
+    """Instalments as compiled code reads them: amounts in minor units, 1 where a plan made them."""
+
+    offsets: NDArray[np.int64]
+    at: NDArray[np.int64]
+    known_at: NDArray[np.int64]
+    amount: NDArray[np.int64]
+    in_plan: NDArray[np.int64]
+
+
+class Payments(NamedTuple):
+    """Payments as compiled code reads them; `recovery` is in minor units."""
+
+    offsets: NDArray[np.int64]
+    at: NDArray[np.int64]
+    known_at: NDArray[np.int64]
+    recovery: NDArray[np.int64]
+
+
+class Balances(NamedTuple):
+    """Dated balances as compiled code reads them; in minor units and days."""
+
+    offsets: NDArray[np.int64]
+    at: NDArray[np.int64]
+    balance: NDArray[np.int64]
+    dpd: NDArray[np.float64]
+
+
+class Books(NamedTuple):
+    """What tells an account's state."""
+
+    schedule: Schedule
+    payments: Payments
+    balances: Balances
+
+
+AT_ONCE = _ALWAYS
+"""Stands for the instant itself in `states_of`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +126,46 @@ class AccountState:
 
 def bucket_of(dpd: NDArray[np.float64]) -> NDArray[np.int8]:
     """Return the bucket of days past due (−1 where they are not known)."""
-    bucket = np.searchsorted(_BUCKET_STARTS, dpd, side="right").astype(np.int8)
+    bucket = np.searchsorted(BUCKET_STARTS[1:], dpd, side="right").astype(np.int8)
     return np.where(np.isnan(dpd), np.int8(UNKNOWN_BUCKET), bucket)
+
+
+def frozen(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
+    """Return a contiguous read-only view, the one kind of array that compiled functions take."""
+    view = np.ascontiguousarray(array, dtype=dtype).view()
+    view.flags.writeable = False
+    return view
+
+
+def payments_of(store: EventStore) -> Payments:
+    """Return the payments of a store for compiled code."""
+    table = store.tables["payments"]
+    arrays = (table.offsets, table.at, table.known_at, table.columns["recovery"])
+    return Payments(*(frozen(array, np.int64) for array in arrays))
+
+
+def in_plan(instalments: EventTable) -> NDArray[np.int64]:
+    """Return 1 for each instalment that belongs to a plan, 0 for those of the contract."""
+    return frozen(instalments.ids["plan_id"].is_valid().to_numpy(zero_copy_only=False), np.int64)
+
+
+def books_of(store: EventStore) -> Books:
+    """Return what tells the state of a store's accounts, for compiled code."""
+    due, dated = store.tables["instalments"], store.tables["balances"]
+    schedule = Schedule(
+        frozen(due.offsets, np.int64),
+        frozen(due.at, np.int64),
+        frozen(due.known_at, np.int64),
+        frozen(due.columns["amount"], np.int64),
+        in_plan(due),
+    )
+    balances = Balances(
+        frozen(dated.offsets, np.int64),
+        frozen(dated.at, np.int64),
+        frozen(dated.columns["balance"], np.int64),
+        np.array(dated.columns["dpd"], np.float64),
+    )
+    return Books(schedule, payments_of(store), balances)
 
 
 def account_state(store: EventStore, as_ofs: Sequence[int] | NDArray[np.int64]) -> AccountState:
@@ -106,28 +183,20 @@ def account_state(store: EventStore, as_ofs: Sequence[int] | NDArray[np.int64]) 
     AccountState
         Arrays of length ``n_accounts * m``.
     """
-    moments = np.asarray(as_ofs, dtype=np.int64)
+    moments = frozen(np.asarray(as_ofs), np.int64)
     size = store.n_accounts * len(moments)
     exposure = np.empty(size, np.int64)
     dpd = np.empty(size, np.float64)
     placed = np.empty(size, np.bool_)
-    instalments, payments = store.tables["instalments"], store.tables["payments"]
-    balances, placements = store.tables["balances"], store.tables["placements"]
-    contractual = np.asarray(instalments.ids["plan_id"].is_null().to_numpy(zero_copy_only=False))
-    _scan(
+    placements = store.tables["placements"]
+    _fill(moments, books_of(store), frozen(store.accounts["principal"], np.int64), exposure, dpd)
+    _fill_placed(
         moments,
-        (
-            instalments.offsets,
-            instalments.at,
-            instalments.known_at,
-            instalments.columns["amount"],
-            contractual,
-        ),
-        (payments.offsets, payments.at, payments.known_at, payments.columns["recovery"]),
-        (balances.offsets, balances.at, balances.columns["balance"], balances.columns["dpd"]),
-        (placements.offsets, placements.at, placements.known_at, placements.columns["recalled_at"]),
-        store.accounts["principal"],
-        (exposure, dpd, placed),
+        placements.offsets,
+        placements.at,
+        placements.known_at,
+        placements.columns["recalled_at"],
+        placed,
     )
     account = np.repeat(np.arange(store.n_accounts), len(moments))
     as_of = np.tile(moments, store.n_accounts)
@@ -135,96 +204,180 @@ def account_state(store: EventStore, as_ofs: Sequence[int] | NDArray[np.int64]) 
     return AccountState(account, as_of, exposure, dpd, bucket_of(dpd), is_open, placed)
 
 
-@numba.njit(nogil=True, cache=True)
-def _recovered(payments: _Columns, low: int, high: int, since: int, as_of: int) -> int:
-    _, at, known_at, recovery = payments
-    total = 0
-    for row in range(low, high):
-        if at[row] >= since and at[row] < as_of and known_at[row] < as_of:
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def borrowed_payments(payments: Payments) -> Payments:
+    """Return the same, to be passed on within a scan."""
+    offsets, at, known_at, recovery = payments
+    return Payments(borrowed(offsets), borrowed(at), borrowed(known_at), borrowed(recovery))
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def borrowed_books(books: Books) -> Books:
+    """Return the same, to be passed on within a scan."""
+    due, payments, dated = books
+    return Books(
+        Schedule(
+            borrowed(due.offsets),
+            borrowed(due.at),
+            borrowed(due.known_at),
+            borrowed(due.amount),
+            borrowed(due.in_plan),
+        ),
+        borrowed_payments(payments),
+        Balances(borrowed(dated.offsets), borrowed(dated.at), borrowed(dated.balance), borrowed(dated.dpd)),
+    )
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def states_of(
+    books: Books,
+    account: int,
+    principal: int,
+    instants: NDArray[np.int64],
+    seen: tuple[int, int],
+    exposure: NDArray[np.int64],
+    dpd: NDArray[np.float64],
+) -> None:
+    """Fill an account's exposure (minor units) and days past due at instants (see the top of the module).
+
+    ``seen`` is ``(until, known before)``: only money counts that stays to the end of a window, from payments
+    known before then. `AT_ONCE` means the instant itself: the state as it was seen.
+    """
+    offsets, due_at, due_known_at, due_amount, in_plan = books.schedule
+    due_rows = offsets[account], offsets[account + 1]
+    offsets, paid_at, paid_known_at, recovery = books.payments
+    paid_rows = offsets[account], offsets[account + 1]
+    offsets, dated_at, balance, recorded_dpd = books.balances
+    first, end = offsets[account], offsets[account + 1]
+    for k in range(len(instants)):
+        instant = instants[k]
+        until = max(instant, seen[0])
+        known_before = instant if seen[1] == AT_ONCE else seen[1]
+        last = end - 1
+        while last >= first and dated_at[last] >= instant:
+            last -= 1
+        has_balance = last >= first
+        dated_on, recorded = instant, np.nan
+        if has_balance:
+            dated_on, recorded = dated_at[last], recorded_dpd[last]
+            recorded = 0.0 if recorded < 0.0 else recorded
+        aged = recorded + (instant - dated_on) // US_PER_DAY if recorded > 0.0 else recorded
+        money, since_balance = _recovered(
+            paid_at, paid_known_at, recovery, paid_rows, (instant, until, known_before), dated_on
+        )
+        has_schedule, owed, oldest = _scheduled(
+            due_at,
+            due_known_at,
+            due_amount,
+            in_plan,
+            due_rows,
+            (instant, dated_on if recorded == 0.0 else _ALWAYS),
+            money,
+        )
+        days = np.nan
+        if has_schedule:
+            owed = max(owed - money, 0)
+            days = float((instant - oldest) // US_PER_DAY)
+            if recorded > 0.0:
+                days = min(days, aged)
+        elif has_balance:
+            owed, days = max(balance[last] - since_balance, 0), aged
+        else:
+            owed = max(principal - money, 0) if principal != MISSING_MONEY else MISSING_MONEY
+        exposure[k] = owed
+        dpd[k] = 0.0 if owed == 0 else days
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _recovered(
+    at: NDArray[np.int64],
+    known_at: NDArray[np.int64],
+    recovery: NDArray[np.int64],
+    rows: tuple[int, int],
+    seen: tuple[int, int, int],
+    since: int,
+) -> tuple[int, int]:
+    """Return what was recovered before the instant and stayed, in all and in ``[since, instant)``.
+
+    What stayed is the least total up to the end of the window; ``seen`` is instant, end, known before.
+    """
+    instant, until, known_before = seen
+    total, stayed, recent, recent_stayed = 0, 0, 0, 0
+    for row in range(rows[0], rows[1]):
+        if at[row] >= until:
+            break
+        if known_at[row] < known_before:
             total += recovery[row]
-    return total
+            if at[row] < instant or total < stayed:
+                stayed = total
+            if at[row] >= since:
+                recent += recovery[row]
+                if at[row] < instant or recent < recent_stayed:
+                    recent_stayed = recent
+    return stayed, recent_stayed
 
 
-@numba.njit(nogil=True, cache=True)
-def _last_balance(balances: _Columns, low: int, high: int, as_of: int) -> int:
-    _, at, _, _ = balances
-    for row in range(high - 1, low - 1, -1):
-        if at[row] < as_of:
-            return row
-    return -1
-
-
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _scheduled(
-    instalments: _Columns, account: int, paid: int, since: int, as_of: int
+    at: NDArray[np.int64],
+    known_at: NDArray[np.int64],
+    amount: NDArray[np.int64],
+    in_plan: NDArray[np.int64],
+    rows: tuple[int, int],
+    seen: tuple[int, int],
+    paid: int,
 ) -> tuple[bool, int, int]:
-    """Return whether a schedule is known, what fell due, and the due date of the oldest uncovered part."""
-    offsets, due_at, known_at, amount, contractual = instalments
-    known = False
-    due = 0
-    oldest = as_of
-    for row in range(offsets[account], offsets[account + 1]):
-        if not contractual[row] or known_at[row] >= as_of:
+    """Return whether a schedule is known, what fell due, and the due date of the oldest uncovered part.
+
+    ``seen`` is the instant, and the one before which nothing counts as late.
+    """
+    instant, since = seen
+    known, due, oldest = False, 0, instant
+    for row in range(rows[0], rows[1]):
+        if in_plan[row] != 0 or known_at[row] >= instant:
             continue
         known = True
-        if due_at[row] < as_of:
-            due += amount[row]
-            if due > paid and oldest == as_of and due_at[row] >= since:
-                oldest = due_at[row]
+        if at[row] >= instant:
+            break
+        due += amount[row]
+        if due > paid and oldest == instant and at[row] >= since:
+            oldest = at[row]
     return known, due, oldest
 
 
-@numba.njit(nogil=True, cache=True)
-def _scan(
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _fill(
     moments: NDArray[np.int64],
-    instalments: _Columns,
-    payments: _Columns,
-    balances: _Columns,
-    placements: _Columns,
+    books: Books,
     principal: NDArray[np.int64],
-    out: _Columns,
+    exposure: NDArray[np.int64],
+    dpd: NDArray[np.float64],
 ) -> None:
-    exposure, dpd, placed = out
+    size, books = len(moments), borrowed_books(books)
     for account in range(len(principal)):
-        for position in range(len(moments)):
-            as_of = moments[position]
-            pair = account * len(moments) + position
-            p_low, p_high = payments[0][account], payments[0][account + 1]
-            paid = _recovered(payments, p_low, p_high, _MISSING, as_of)
-            last = _last_balance(balances, balances[0][account], balances[0][account + 1], as_of)
-            recorded = balances[3][last] if last >= 0 else np.nan
-            if recorded < 0.0:
-                recorded = 0.0
-            dated = balances[1][last] if last >= 0 else as_of
-            since = dated if recorded == 0.0 else _MISSING
-            known, due, oldest = _scheduled(instalments, account, paid, since, as_of)
-            aged = recorded
-            if recorded > 0.0:
-                aged = recorded + (as_of - dated) // _DAY
-            if known:
-                exposure[pair] = max(due - paid, 0)
-                dpd[pair] = (as_of - oldest) // _DAY
-                if recorded > 0.0:
-                    dpd[pair] = min(dpd[pair], aged)
-            elif last >= 0:
-                exposure[pair] = max(balances[2][last] - _recovered(payments, p_low, p_high, dated, as_of), 0)
-                dpd[pair] = aged
-            else:
-                owed = principal[account]
-                exposure[pair] = max(owed - paid, 0) if owed != _MISSING else _MISSING
-                dpd[pair] = np.nan
-            if exposure[pair] == 0:
-                dpd[pair] = 0.0
-            placed[pair] = _in_hands(placements, placements[0][account], placements[0][account + 1], as_of)
+        pairs = slice(account * size, (account + 1) * size)
+        states_of(
+            books, account, principal[account], moments, (AT_ONCE, AT_ONCE), exposure[pairs], dpd[pairs]
+        )
 
 
-@numba.njit(nogil=True, cache=True)
-def _in_hands(placements: _Columns, low: int, high: int, as_of: int) -> bool:
-    _, placed_at, known_at, recalled_at = placements
-    seen = False
-    for row in range(low, high):
-        if placed_at[row] < as_of and known_at[row] < as_of:
-            seen = True
-            if recalled_at[row] > as_of:
-                return True
-    return not seen
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _fill_placed(
+    moments: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    placed_at: NDArray[np.int64],
+    known_at: NDArray[np.int64],
+    recalled_at: NDArray[np.int64],
+    placed: NDArray[np.bool_],
+) -> None:
+    """Tell who is in our hands: within a visible placement, or without any."""
+    pair = 0
+    for account in range(len(offsets) - 1):
+        for as_of in moments:
+            seen, held = False, False
+            for row in range(offsets[account], offsets[account + 1]):
+                if placed_at[row] < as_of and known_at[row] < as_of:
+                    seen = True
+                    held = held or recalled_at[row] > as_of
+            placed[pair] = held or not seen
+            pair += 1

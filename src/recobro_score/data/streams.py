@@ -16,7 +16,11 @@ from recobro_score.data.parse import UnreadableColumn, parse_column, text_of
 from recobro_score.data.sources import read_tables
 from recobro_score.errors import ContractError
 
-ROWS_AT_ONCE = 1 << 20
+ROWS_AT_ONCE = 1 << 18
+"""As many as a processor's cache holds of a column."""
+
+_READ = ds.ParquetFragmentScanOptions(pre_buffer=False)
+"""Whole row groups read ahead would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,36 +46,39 @@ class TableStream:
             data = _parquet(path, _words(contract, names, data.schema))
         return cls(contract, data, names, options)
 
-    def batches(self, columns: list[str] | None = None, *, rows: int = ROWS_AT_ONCE) -> Iterator[pa.Table]:
-        """Yield about so many rows at a time, in the order of the source."""
-        scanner = self.data.scanner(columns=columns, batch_readahead=1, fragment_readahead=1)
+    def batches(self, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the rows some at a time, in the order of the source."""
+        scanner = self.data.scanner(
+            columns=columns, batch_size=ROWS_AT_ONCE, batch_readahead=1, fragment_readahead=1
+        )
         held: list[pa.RecordBatch] = []
         for batch in scanner.to_batches():
             held.append(batch)
-            if sum(part.num_rows for part in held) >= rows:
+            if sum(part.num_rows for part in held) >= ROWS_AT_ONCE // 2:
                 yield _joined(held)
                 held = []
         if any(part.num_rows for part in held):
             yield _joined(held)
 
-    def ids(self, name: str, rows: pa.Table) -> pa.StringArray:
+    def ids(self, name: str, rows: pa.RecordBatch) -> pa.StringArray:
         """Return an id column as it will be read; null where it is missing or unreadable."""
         if name not in self.names:
             return pa.nulls(rows.num_rows, pa.string())
-        array = rows[self.names[name]].combine_chunks()
-        array = array.chunk(0) if isinstance(array, pa.ChunkedArray) else array
+        array = rows[self.names[name]]
         try:
             return text_of(parse_column(self.contract.column(name), array, self.options.format()).values)
         except UnreadableColumn:
             return pa.nulls(rows.num_rows, pa.string())
 
 
-def _joined(batches: list[pa.RecordBatch]) -> pa.Table:
-    return pa.Table.from_batches(batches).unify_dictionaries().combine_chunks()
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    return pa.Table.from_batches(batches).unify_dictionaries().combine_chunks().to_batches()[0]
 
 
 def _parquet(path: Path, words: tuple[str, ...]) -> ds.Dataset:
-    form = ds.ParquetFileFormat(dictionary_columns=set(words))
+    form = ds.ParquetFileFormat(dictionary_columns=set(words), default_fragment_scan_options=_READ)
     try:
         return ds.dataset(path, format=form, partitioning="hive")
     except (pa.ArrowException, OSError) as error:

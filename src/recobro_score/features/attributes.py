@@ -1,4 +1,4 @@
-"""Columns that need no scan: the account's state, static attributes, and words as codes of the schema."""
+"""Columns that need no scan: static attributes, and words as codes of the schema."""
 
 from __future__ import annotations
 
@@ -10,32 +10,13 @@ from numpy.typing import NDArray
 
 from recobro_score.calendars import NEVER, US_PER_DAY
 from recobro_score.data.events import EventStore
-from recobro_score.data.state import AccountState
-from recobro_score.features.readable import CATEGORY, DATE, MONEY, STATE, STATIC
+from recobro_score.features.readable import CATEGORY, DATE, MONEY, STATIC
 from recobro_score.features.recipes import Recipe
 from recobro_score.features.schema import FIRST_WORD, MISSING_WORD, UNSEEN_WORD
 from recobro_score.money import to_major
 
 Columns = tuple[tuple[int, Recipe], ...]
 """Recipes with their destinations."""
-
-
-def fill_state(
-    columns: Columns, state: AccountState, store: EventStore, pairs: slice, out: NDArray[np.float64]
-) -> None:
-    """Fill the columns of the account's state; missing until the account is opened and known."""
-    closed = ~state.open[pairs]
-    digits = store.digits[state.account[pairs]]
-    for dest, recipe in columns:
-        name = str(recipe.value)
-        values = getattr(state, name)[pairs]
-        if STATE[name] == MONEY:
-            out[:, dest] = to_major(values, digits)
-        elif name == "bucket":
-            out[:, dest] = np.where(values < 0, np.nan, values)
-        else:
-            out[:, dest] = values
-        out[closed, dest] = np.nan
 
 
 def fill_static(

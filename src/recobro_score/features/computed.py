@@ -43,10 +43,11 @@ def column_of(table: EventTable, column: str, store: EventStore) -> NDArray[Any]
 
 @lru_cache(maxsize=256)
 def _discounts(words: tuple[str, ...]) -> NDArray[np.float64]:
-    return np.array([*(_discount(word) for word in words), np.nan])
+    return np.array([*(discount_of(word) for word in words), np.nan])
 
 
-def _discount(word: str) -> float:
+@lru_cache(maxsize=4096)
+def discount_of(word: str) -> float:
     """Return the discount that terms in JSON name, at their top or under ``terms``."""
     try:
         content = json.loads(word)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from recobro_score.data.events import EventStore
 from recobro_score.digest import canonical_json
-from recobro_score.errors import ConfigError
+from recobro_score.errors import ConfigError, hint
 from recobro_score.features.recipes import Months, PromiseRule, Recipe, Window
 from recobro_score.features.schema import FeatureSchema, learn_schema
 from recobro_score.features.standard import further_recipes, standard_recipes
@@ -54,7 +57,8 @@ class FeatureSet:
         problems = find_problems(self.recipes, self.promises)
         if problems:
             lines = "\n".join(f"  - {problem}" for problem in problems)
-            msg = f"{len(problems)} problems with the feature set:\n{lines}"
+            many = "s" if len(problems) > 1 else ""
+            msg = f"{len(problems)} problem{many} with the feature set:\n{lines}"
             raise ConfigError(msg)
 
     def __len__(self) -> int:
@@ -93,24 +97,46 @@ class FeatureSet:
         kept = tuple(recipe for recipe in self.recipes if recipe.name not in names)
         return FeatureSet(kept, self.promises)
 
+    def held_to(self, directions: Mapping[str, int]) -> FeatureSet:
+        """Return the set with directions that models must keep to, for example ``{"dpd": -1}``.
+
+        Parameters
+        ----------
+        directions : mapping of str to int
+            Per feature 1 (a larger value never lowers the score), −1 (never raises it) or 0 (free again).
+            All models trained on the set are held to them.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such feature, or a direction is none of the three.
+        """
+        unknown = [name for name in directions if name not in self.names]
+        if unknown:
+            msg = f"no feature {unknown[0]!r} to be held to a direction.{hint(unknown[0], self.names)}"
+            raise ConfigError(msg)
+        recipes = (replace(one, monotone=directions.get(one.name, one.monotone)) for one in self.recipes)
+        return FeatureSet(tuple(recipes), self.promises)
+
     def schema(self, store: EventStore) -> FeatureSchema:
         """Learn known tables and vocabularies from a training store (see `FeatureSchema`)."""
         return learn_schema(self.recipes, self.promises, store)
 
-    def describe(self) -> pd.DataFrame:
-        """Return one row per feature, hidden recipes left out.
+    def describe(self, *, hidden: bool = False) -> pd.DataFrame:
+        """Return one row per feature, or per hidden recipe that features are made of.
 
         Returns
         -------
         pandas.DataFrame
-            Columns ``name``, ``concept``, ``table``, ``aggregate``, ``value``, ``window``, ``where``, ``of``,
+            Columns ``name``, ``concept``, ``table``, ``aggregate``, ``value``, ``window``, ``where``, ``run``
+            (what goes on in a streak), ``half_life`` (days, NaN where nothing fades), ``by_debtor``, ``of``,
             ``unit``, ``kind``, ``monotone`` and ``label_<language>`` for every language of the labels.
         """
         import pandas as pd
 
-        shown = [recipe for recipe in self.recipes if not recipe.hidden]
-        languages = sorted({language for recipe in shown for language, _ in recipe.labels})
-        return pd.DataFrame([_described(recipe, languages) for recipe in shown])
+        chosen = [recipe for recipe in self.recipes if recipe.hidden == hidden]
+        languages = sorted({language for recipe in chosen for language, _ in recipe.labels})
+        return pd.DataFrame([_described(recipe, languages) for recipe in chosen])
 
     def to_json(self) -> str:
         """Return canonical JSON."""
@@ -136,6 +162,9 @@ def _described(recipe: Recipe, languages: list[str]) -> dict[str, Any]:
         "value": recipe.value or "",
         "window": _window_text(recipe.window),
         "where": " and ".join(str(condition) for condition in recipe.where),
+        "run": " and ".join(str(condition) for condition in recipe.run),
+        "half_life": np.nan if recipe.half_life is None else recipe.half_life,
+        "by_debtor": recipe.by_debtor,
         "of": ", ".join(recipe.of),
         "unit": recipe.unit,
         "kind": recipe.kind,

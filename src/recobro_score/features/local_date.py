@@ -7,21 +7,39 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 
+import numba
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from recobro_score.calendars import US_PER_DAY, US_PER_MINUTE, is_holiday, local_clock, zone_info
+from recobro_score.calendars import (
+    MINUTES_PER_DAY,
+    US_PER_DAY,
+    US_PER_MINUTE,
+    is_holiday,
+    local_clock,
+    zone_info,
+)
 from recobro_score.data.events import EventStore
+from recobro_score.data.state import frozen
 from recobro_score.errors import ConfigError
+from recobro_score.features.bisection import first_not_before
 from recobro_score.features.program import CalendarProgram
+from recobro_score.features.readable import CALENDAR
 
 _EPOCH = date(1970, 1, 1)
 _FIRST, _LAST = 0, 36_525 * US_PER_DAY
 """The hundred years from 1970 on, whose changes of local time are looked up."""
 
 _FARTHEST_HOLIDAY = 400
-_FACTS = ("weekday", "day_of_month", "days_to_month_end", "is_holiday", "days_to_holiday")
+_THURSDAY = 3
+_ERA, _MARCH_OF_YEAR_0 = 146_097, 719_468
+LOCAL_FIELDS = ("local_minute", "local_weekday", "local_day")
+"""What is told of a wall clock: minute of the day, weekday (Monday = 0), day of the month."""
+
+_MINUTE, _WEEKDAY, _ = range(len(LOCAL_FIELDS))
+_FACTS = len(CALENDAR) - 1 + 2
+"""The numbers of a day, and the lengths of two months."""
 
 
 def local_time(us: NDArray[np.int64], zone: NDArray[np.int32], zones: tuple[str, ...]) -> NDArray[np.int64]:
@@ -41,7 +59,7 @@ def local_time(us: NDArray[np.int64], zone: NDArray[np.int32], zones: tuple[str,
     for code, name in enumerate(zones):
         rows = zone == code
         if name != "UTC" and rows.any():
-            since, offset = _offsets(name)
+            since, offset = zone_changes(name)
             place = np.searchsorted(since, us[rows], side="right") - 1
             local[rows] += offset[np.maximum(place, 0)]
     if beyond.any():
@@ -51,7 +69,7 @@ def local_time(us: NDArray[np.int64], zone: NDArray[np.int32], zones: tuple[str,
 
 
 @lru_cache(maxsize=1024)
-def _offsets(name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def zone_changes(name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the instants from which a zone's offset to UTC holds, and the offsets."""
     days = np.arange(_FIRST, _LAST, US_PER_DAY)
     changing = np.flatnonzero(np.diff(_offset_at(days, name)))
@@ -59,7 +77,7 @@ def _offsets(name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     probes = np.concatenate([days[:1], (days[changing][:, None] + minutes).ravel()])
     offsets = _offset_at(probes, name)
     starts = np.concatenate([[True], np.diff(offsets) != 0])
-    return probes[starts], offsets[starts]
+    return frozen(probes[starts], np.int64), frozen(offsets[starts], np.int64)
 
 
 def _offset_at(us: NDArray[np.int64], name: str) -> NDArray[np.int64]:
@@ -67,29 +85,64 @@ def _offset_at(us: NDArray[np.int64], name: str) -> NDArray[np.int64]:
     return np.asarray(aware.tz_localize(None), dtype="M8[us]").view(np.int64) - us
 
 
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def fill_local(
+    at: NDArray[np.int64],
+    rows: tuple[int, int],
+    since: NDArray[np.int64],
+    offset: NDArray[np.int64],
+    field: int,
+    out: NDArray[np.float64],
+) -> bool:
+    """Fill a field of the wall clock (a place in `LOCAL_FIELDS`) of some rows' instants.
+
+    From ``since[k]`` on the clock is ``offset[k]`` ahead of UTC. Returns whether all lie in the hundred years
+    of which that is known.
+    """
+    for row in range(rows[0], rows[1]):
+        if at[row] < _FIRST or at[row] >= _LAST:
+            return False
+        change = first_not_before(since, 0, len(since), at[row] + 1)
+        local = at[row] + offset[max(change - 1, 0)]
+        day = local // US_PER_DAY
+        if field == _MINUTE:
+            out[row] = local // US_PER_MINUTE % MINUTES_PER_DAY
+        elif field == _WEEKDAY:
+            out[row] = (day + _THURSDAY) % 7
+        else:
+            out[row] = _day_of_month(day)
+    return True
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _day_of_month(day: int) -> int:
+    """Return the day of the month of a day since 1970-01-01, in the calendar without end.
+
+    Eras of 400 years are alike, and a year that begins in March has its leap day last.
+    """
+    of_era = (day + _MARCH_OF_YEAR_0) % _ERA
+    year = (of_era - of_era // 1460 + of_era // 36_524 - of_era // 146_096) // 365
+    of_year = of_era - (365 * year + year // 4 - year // 100)
+    month = (5 * of_year + 2) // 153
+    return of_year - (153 * month + 2) // 5 + 1
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CalendarScan:
     """A calendar program bound to a store: facts of every (place, as-of), and the place of each account.
 
-    ``facts[place, j]`` are the `_FACTS` and the lengths of this month and the next.
+    ``facts[place, j]`` are those of `day_facts`; ``known`` is when each account was known.
     """
 
     program: CalendarProgram
     facts: NDArray[np.float64]
     place: NDArray[np.int64]
-    known: NDArray[np.bool_]
+    known_at: NDArray[np.int64]
+    as_ofs: NDArray[np.int64]
 
     def run(self, scale: NDArray[np.float64], first: int, last: int, out: NDArray[np.float64]) -> None:  # noqa: ARG002
         """Fill the calendar's columns; the days they wait for are in ``out`` already."""
-        facts = self.facts[self.place[first:last]].reshape(-1, len(_FACTS) + 2)
-        known = self.known[first:last].ravel()
-        days = iter(self.program.days)
-        for dest, recipe in self.program.columns:
-            if recipe.value == "days_to_day":
-                values = _days_to(out[:, next(days)], facts)
-            else:
-                values = facts[:, _FACTS.index(str(recipe.value))]
-            out[:, dest] = np.where(known, values, np.nan)
+        _scan(self.program.code, self.facts, self.place, self.known_at, self.as_ofs, (first, last), out)
 
 
 def bind_calendar(program: CalendarProgram, store: EventStore, as_ofs: NDArray[np.int64]) -> CalendarScan:
@@ -100,18 +153,75 @@ def bind_calendar(program: CalendarProgram, store: EventStore, as_ofs: NDArray[n
     )
     keys = (columns[0].astype(np.int64) * n_countries + columns[1]) * n_subdivisions + columns[2]
     _, firsts, place = np.unique(keys, return_index=True, return_inverse=True)
-    facts = np.empty((len(firsts), len(as_ofs), len(_FACTS) + 2))
+    facts = np.empty((len(firsts), len(as_ofs), _FACTS))
     for k, first in enumerate(firsts.tolist()):
         zone, country, subdivision = (int(column[first]) for column in columns)
-        local = local_time(as_ofs, np.full(len(as_ofs), zone, np.int32), store.zones)
         words = [
             (*store.vocabularies[f"accounts.{name}"], None)[code]
             for name, code in (("country", country), ("subdivision", subdivision))
         ]
-        for j, day in enumerate((local // US_PER_DAY).tolist()):
-            facts[k, j] = _facts(day, *words)
-    known = store.accounts["known_at"][:, None] < as_ofs
-    return CalendarScan(program, facts, place.reshape(-1), known)
+        for j, as_of in enumerate(as_ofs.tolist()):
+            facts[k, j] = day_facts(as_of, store.zones[zone], *words)
+    return CalendarScan(
+        program,
+        frozen(facts, np.float64),
+        frozen(place.reshape(-1), np.int64),
+        frozen(store.accounts["known_at"], np.int64),
+        frozen(as_ofs, np.int64),
+    )
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _scan(
+    code: NDArray[np.int64],
+    facts: NDArray[np.float64],
+    place: NDArray[np.int64],
+    known_at: NDArray[np.int64],
+    as_ofs: NDArray[np.int64],
+    accounts: tuple[int, int],
+    out: NDArray[np.float64],
+) -> None:
+    pair = 0
+    for account in range(accounts[0], accounts[1]):
+        for j in range(len(as_ofs)):
+            fill_calendar(code, facts[place[account], j], known_at[account] < as_ofs[j], out[pair])
+            pair += 1
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def fill_calendar(
+    code: NDArray[np.int64],
+    facts: NDArray[np.float64],
+    known: bool,  # noqa: FBT001 - compiled code takes no keywords
+    out: NDArray[np.float64],
+) -> None:
+    """Fill the calendar columns of an account from the facts of its day; missing until it is known."""
+    today, to_month_end, length, next_length = facts[1], facts[2], facts[5], facts[6]
+    for k in range(len(code)):
+        what, dest, waits_for = code[k, 0], code[k, 1], code[k, 2]
+        value = np.nan
+        if known and waits_for < 0:
+            value = facts[what]
+        elif known:
+            day = out[waits_for]
+            ahead = min(day, length) - today
+            if day == day:
+                value = ahead if ahead >= 0.0 else to_month_end + min(day, next_length)
+        out[dest] = value
+
+
+@lru_cache(maxsize=4096)
+def day_facts(as_of: int, zone: str, country: str | None, subdivision: str | None) -> NDArray[np.float64]:
+    """Return what is known of the local day of an instant.
+
+    Returns
+    -------
+    float64 array, shape (7,)
+        The numbers of `CALENDAR` but the last, in their order, and the lengths of this month and the next.
+    """
+    local = local_time(np.array([as_of]), np.zeros(1, np.int32), (zone,))
+    facts = np.array(_facts(int(local[0] // US_PER_DAY), country, subdivision))
+    return frozen(facts, np.float64)
 
 
 @lru_cache(maxsize=65_536)
@@ -133,10 +243,3 @@ def _holidays(day: int, country: str, subdivision: str | None) -> tuple[float, f
         return np.nan, np.nan
     ahead = np.flatnonzero(free[1:])
     return float(free[0]), float(ahead[0] + 1) if len(ahead) else np.nan
-
-
-def _days_to(day: NDArray[np.float64], facts: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the days until a day of the month comes, in this month or in the next."""
-    today, to_month_end, length, next_length = facts[:, 1], facts[:, 2], facts[:, -2], facts[:, -1]
-    ahead = np.minimum(day, length) - today
-    return np.where(ahead >= 0, ahead, to_month_end + np.minimum(day, next_length))

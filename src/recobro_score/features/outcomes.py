@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from recobro_score.data.events import EventStore
 from recobro_score.data.state import bucket_of
-from recobro_score.features import kernel
 from recobro_score.features.arrears import Arrears, arrears_ahead
 from recobro_score.features.binding import bind
 from recobro_score.features.eligibility import Checks, Standing, first_reason
@@ -183,9 +182,9 @@ def _measure(
         by_table.setdefault(recipe.table, []).append((dest, replace(recipe, window=Window(0, days))))
     out = np.empty((store.n_accounts * len(as_ofs), len(wanted)))
     known_before = np.full(len(as_ofs), observed_until)
-    unscaled = kernel.read_only(np.ones(store.n_accounts), np.float64)
+    unscaled = np.ones(store.n_accounts)
     for recipes in by_table.values():
-        for program in compile_table(recipes):
+        for program in compile_table(recipes, {}):
             scan = bind(program, store, as_ofs, known_before, PromiseRule())
             scan.run(unscaled, 0, store.n_accounts, out)
     return {key: out[:, dest] for dest, key in enumerate(wanted)}

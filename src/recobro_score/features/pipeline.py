@@ -11,14 +11,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recobro_score.data.events import EventStore
-from recobro_score.data.state import AccountState, account_state
 from recobro_score.errors import ConfigError
-from recobro_score.features import judge, kernel
-from recobro_score.features.attributes import fill_state, fill_static, recode
-from recobro_score.features.binding import Scan, bind
+from recobro_score.features import kernel
+from recobro_score.features.attributes import fill_static
+from recobro_score.features.binding import Scan, bind, major_units
 from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.features.program import Plan, compile_schema
-from recobro_score.features.schema import FeatureSchema
+from recobro_score.features.schema import MISSING_WORD, FeatureSchema
 
 PAIRS_PER_BLOCK = 8192
 """Pairs whose columns are computed together; results do not depend on it."""
@@ -34,8 +33,6 @@ class _Job:
     as_ofs: NDArray[np.int64]
     scans: tuple[Scan, ...]
     scale: NDArray[np.float64]
-    state: AccountState | None
-    known: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None
 
     def matrix(self, first: int, last: int, threads: int) -> FeatureMatrix:
         """Return the pairs of the accounts ``first … last − 1``."""
@@ -63,19 +60,13 @@ class _Job:
         m = len(self.as_ofs)
         block = np.empty(((last - first) * m, len(self.schema.recipes)))
         block[:, self.plan.missing] = np.nan
-        if self.known is not None:
-            block[:, self.known[0]] = self.known[1]
+        block[:, self.plan.missing_words] = MISSING_WORD
         for scan in self.scans:
             scan.run(self.scale, first, last, block)
-        for dest, recipe in self.plan.words:
-            words = self.store.tables[recipe.table].vocabularies[str(recipe.value)]
-            block[:, dest] = recode(block[:, dest], words, self.schema.vocabularies[recipe.name])
         accounts = np.repeat(np.arange(first, last), m)
         as_of = np.tile(self.as_ofs, last - first)
-        if self.state is not None:
-            fill_state(self.plan.state, self.state, self.store, slice(first * m, last * m), block)
         fill_static(self.plan.static, self.schema.vocabularies, self.store, accounts, as_of, block)
-        kernel.combine()(self.plan.derived, block)
+        kernel.combine(self.plan.derived, block)
         np.take(block, self.plan.shown, axis=1, out=out)
 
 
@@ -137,29 +128,6 @@ def compute_parts(
         yield job.matrix(first, min(first + step, store.n_accounts), threads)
 
 
-def compute_with(
-    plan: Plan,
-    schema: FeatureSchema,
-    store: EventStore,
-    as_ofs: Sequence[int],
-    *,
-    known: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None,
-) -> FeatureMatrix:
-    """Return the matrix of a plan made before; `known` are the columns it leaves out, and what they hold."""
-    return _bind_all(plan, schema, store, np.asarray(as_ofs, dtype=np.int64), known).matrix(
-        0, store.n_accounts, 1
-    )
-
-
-def warm_up() -> None:
-    """Compile, or load from the user's cache, every compiled function of the features."""
-    kernel.scan()
-    kernel.combine()
-    judge.judge_promises()
-    judge.judge_instalments()
-    judge.judge_dates()
-
-
 def _prepare(
     schema: FeatureSchema, store: EventStore, as_ofs: Sequence[int] | NDArray[np.int64], threads: int
 ) -> _Job:
@@ -167,7 +135,6 @@ def _prepare(
     if moments.ndim != 1 or len(moments) == 0 or threads < 1:
         msg = f"compute needs at least one as-of and one thread, got shape {moments.shape} and {threads=}"
         raise ConfigError(msg)
-    warm_up()
     return _bind_all(compile_schema(schema), schema, store, moments)
 
 
@@ -176,9 +143,6 @@ def _bind_all(
     schema: FeatureSchema,
     store: EventStore,
     moments: NDArray[np.int64],
-    known: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None,
 ) -> _Job:
     scans = tuple(bind(program, store, moments, moments, schema.promises) for program in plan.programs)
-    scale = kernel.read_only(10 ** store.digits.astype(np.int64), np.float64)
-    state = account_state(store, moments) if plan.state else None
-    return _Job(schema, plan, store, moments, scans, scale, state, known)
+    return _Job(schema, plan, store, moments, scans, major_units(store))

@@ -151,8 +151,8 @@ the debtor's open accounts in the account's currency; ``debtor_accounts`` counts
 ``others_dpd`` is the worst of the others (missing without others).
 """
 
-PLAIN_STATE = ("exposure", "dpd", "bucket")
-"""What the account's state at the as-of itself holds."""
+DEBTOR_STATE = ("debtor_exposure", "debtor_accounts", "others_dpd")
+"""What looks at all accounts of the debtor."""
 
 CALENDAR: Mapping[str, str] = {
     "weekday": NUMBER,

@@ -180,7 +180,10 @@ class Recipe:
     labels : tuple of (language, text)
         Short plain names for people.
     monotone : int
-        Direction a model may be held to: 1, −1 or 0 (none).
+        Direction that every model trained on the feature is held to: 1, −1 or 0 (none). No feature of the
+        standard set has one: the same column serves models whose directions differ (days past due speak
+        against a payment and for rolling forward), and hardly one holds everywhere (who has just paid the
+        last instalment has little left to pay). Whoever signs for one sets it with `FeatureSet.held_to`.
     hidden : bool
         Computed for other recipes, left out of the feature matrix.
     """

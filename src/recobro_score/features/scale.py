@@ -74,7 +74,7 @@ def features_to_parquet(
     as_ofs: Sequence[int] | NDArray[np.int64],
     out: str | Path,
     *,
-    buckets: int = 16,
+    buckets: int | None = None,
     threads: int = 1,
     progress: Progress | None = None,
     options: PortfolioOptions | None = None,
@@ -94,8 +94,9 @@ def features_to_parquet(
         Microseconds UTC.
     out : str or Path
         A folder for the files, made if need be; it must not hold any.
-    buckets : int
-        Parts of a portfolio folder; about 100,000 accounts each work well.
+    buckets : int, optional
+        Parts of a portfolio folder; by default one for every million and a half rows, so that memory does
+        not grow with the number of events.
     threads : int
         Threads of the scan.
     progress : callable, optional
@@ -170,6 +171,7 @@ def _write(matrices: Iterator[FeatureMatrix], schema: FeatureSchema, path: Path,
         compression="zstd",
         compression_level=1,
         use_dictionary=["account_id", "as_of", *words],
+        write_statistics=["account_id", "as_of", *words],
         version="2.6",
         data_page_version="1.0",
     ) as writer:

@@ -13,10 +13,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from recobro_score.calendars import NEVER, US_PER_DAY
 from recobro_score.data.events import EventStore, EventTable
-from recobro_score.features.kernel import first_not_before
-from recobro_score.features.label_specs import OPEN, PERMILLE
+from recobro_score.data.state import Payments, frozen, payments_of
+from recobro_score.features.binding import promise_terms
+from recobro_score.features.judge import BROKEN, fate
+from recobro_score.features.judge import OPEN as UNDECIDED
+from recobro_score.features.label_specs import OPEN
 from recobro_score.features.recipes import PromiseRule
 from recobro_score.money import MISSING_MONEY
 
@@ -73,13 +75,13 @@ def promise_stakes(
     rule : PromiseRule
         Grace and tolerance.
     """
-    table, payments = store.tables["promises"], store.tables["payments"]
+    table = store.tables["promises"]
     masks = []
     for as_of in as_ofs.tolist():
         end = as_of + horizon
-        became = _fate(table, payments, payments.known_at < observed_until, end, rule)
+        became = _fate(store, observed_until, end, rule)
         if stake == OPEN:
-            seen = _fate(table, payments, payments.known_at < as_of, as_of, rule)
+            seen = _fate(store, as_of, as_of, rule)
             chosen = _visible(table, as_of) & seen.undecided
         else:
             chosen = _known(table, observed_until) & (table.at >= as_of) & (table.at < end)
@@ -114,7 +116,8 @@ def plan_stakes(
         if stake == OPEN:
             chosen = _visible(table, as_of) & (accepted < as_of) & (ended >= as_of)
         else:
-            chosen = _known(table, observed_until) & (accepted >= as_of) & (accepted < end)
+            made = _known(table, observed_until) & (table.at < end)
+            chosen = made & (accepted >= as_of) & (accepted < end)
         over = ended < end
         masks.append((chosen, over & broken, over & ~broken & ~kept))
     return _by_owner(table, store.n_accounts, masks)
@@ -135,37 +138,37 @@ class _Fate(NamedTuple):
     undecided: Rows
 
 
-def _fate(promises: EventTable, payments: EventTable, known: Rows, instant: int, rule: PromiseRule) -> _Fate:
+def _fate(store: EventStore, known_before: int, instant: int, rule: PromiseRule) -> _Fate:
     """Return what had become of every promise by an instant, judged by the payments known."""
-    due_at, grace = promises.columns["due_at"], round(rule.grace_days * US_PER_DAY)
-    deadline = np.where(due_at < NEVER - grace, due_at + grace, NEVER)
-    recovery = np.where(known, payments.columns["recovery"], 0)
-    paid = _recovered(
-        payments.offsets, payments.at, recovery, promises.owner(), promises.at, np.minimum(deadline, instant)
+    promises = store.tables["promises"]
+    columns = (promises.columns["amount"], promises.at, promises.columns["due_at"])
+    codes = np.empty(promises.n_rows, np.uint8)
+    _judge(
+        frozen(promises.offsets, np.int64),
+        frozen(np.stack(columns), np.int64),
+        payments_of(store),
+        (instant, known_before),
+        promise_terms(rule),
+        codes,
     )
-    amount = np.where(promises.columns["amount"] == MISSING_MONEY, 0, promises.columns["amount"])
-    short = paid * PERMILLE < amount * round(rule.tolerance * PERMILLE)
-    return _Fate(short & (deadline <= instant), short & (deadline > instant))
+    return _Fate(codes == BROKEN, codes == UNDECIDED)
 
 
-@numba.njit(nogil=True, cache=True)
-def _recovered(
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _judge(
     offsets: NDArray[np.int64],
-    at: NDArray[np.int64],
-    recovery: NDArray[np.int64],
-    owner: NDArray[np.int64],
-    begin: NDArray[np.int64],
-    end: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Return per promise what its owner's payments recovered in ``[begin, end)``."""
-    total = np.zeros(len(owner), np.int64)
-    for promise in range(len(owner)):
-        last = offsets[owner[promise] + 1]
-        row = first_not_before(at, offsets[owner[promise]], last, begin[promise])
-        while row < last and at[row] < end[promise]:
-            total[promise] += recovery[row]
-            row += 1
-    return total
+    terms: NDArray[np.int64],
+    payments: Payments,
+    seen: tuple[int, int],
+    rule: tuple[int, int],
+    codes: NDArray[np.uint8],
+) -> None:
+    starts, paid_at, paid_known_at, recovery = payments
+    for account in range(len(offsets) - 1):
+        paid = (starts[account], starts[account + 1])
+        for row in range(offsets[account], offsets[account + 1]):
+            promise = (terms[0, row], terms[1, row], terms[2, row])
+            codes[row] = fate(promise, paid_at, paid_known_at, recovery, paid, seen, rule)
 
 
 def _by_owner(table: EventTable, n_accounts: int, masks: list[tuple[Rows, Rows, Rows]]) -> Stakes:

@@ -47,6 +47,9 @@ def find_problems(recipes: Sequence[Recipe], promises: PromiseRule) -> list[str]
     """Return every problem of a set of recipes as one line each; an empty list means that all is well."""
     if not recipes:
         return ["a feature set needs at least one recipe"]
+    misshapen = [f"{recipe.name}: {problem}" for recipe in recipes for problem in _of_shapes(recipe)]
+    if misshapen:
+        return misshapen
     names = [recipe.name for recipe in recipes]
     problems = [f"{name}: the name is used {names.count(name)} times" for name in _repeated(names)]
     if all(recipe.hidden for recipe in recipes):
@@ -77,6 +80,29 @@ def evaluation_order(recipes: Sequence[Recipe]) -> list[int]:
 
 def _repeated(names: Sequence[str]) -> list[str]:
     return sorted({name for name in names if names.count(name) > 1})
+
+
+def _of_shapes(recipe: Recipe) -> Iterator[str]:
+    """Yield what would be misread: a text where words are meant, a number where a window is."""
+    window, labels = (getattr(recipe, name) for name in ("window", "labels"))
+    if not isinstance(window, Window | Months | None):
+        yield f"a window is for example Window(-90, 0) or Months(-2, -1), not {window!r}"
+    for name in ("where", "run"):
+        given = getattr(recipe, name)
+        if not isinstance(given, tuple) or not all(isinstance(one, Condition) for one in given):
+            yield f"`{name}` is a tuple of conditions, for example (Where(…),), not {given!r}"
+            continue
+        for one in given:
+            if isinstance(one, Where) and not _is_tuple_of_texts(one.values):
+                yield f'words come as a tuple: Where("{one.column}", ("…",)), not {one.values!r}'
+    if not _is_tuple_of_texts(recipe.of):
+        yield f"`of` is a tuple of names, not {recipe.of!r}"
+    if not isinstance(labels, tuple):
+        yield f'labels are pairs, for example (("en", "…"),), not {labels!r}'
+
+
+def _is_tuple_of_texts(given: object) -> bool:
+    return isinstance(given, tuple) and all(isinstance(one, str) for one in given)
 
 
 def _of_recipe(recipe: Recipe, names: Sequence[str]) -> Iterator[str]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from recobro_score import engine
 from recobro_score.bundle import Bundle
 from recobro_score.calendars import US_PER_DAY
-from recobro_score.data import ordering
+from recobro_score.data import homes, local_clocks, ordering
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.portfolio import Portfolio
-from recobro_score.features import pipeline
+from recobro_score.features import warm_up as warm_up_features
 from recobro_score.models.booster import BoosterOptions
 from recobro_score.simulate import simulate_portfolio
 from recobro_score.timeline import Timeline
@@ -71,8 +71,10 @@ def warm_up(bundle: str | Path | None = None, *, progress: Progress | None = Non
     tell = progress or (lambda step, done: None)  # noqa: ARG005 - the shape of Progress
     started = time.perf_counter()
     tell("compiling", 0.0)
+    homes.warm_up()
+    local_clocks.warm_up()
     ordering.warm_up()
-    pipeline.warm_up()
+    warm_up_features()
     compiled = time.perf_counter()
     tell("rehearsing", 0.3)
     simulation = simulate_portfolio(ACCOUNTS, seed=1)

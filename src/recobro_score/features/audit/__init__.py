@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from recobro_score.features.audit.leakage import audit_leakage as audit_leakage
-from recobro_score.features.audit.options import AuditOptions as AuditOptions
-from recobro_score.features.audit.result import Finding as Finding
-from recobro_score.features.audit.result import LeakageAudit as LeakageAudit
+from recobro_score.features.audit.leakage import audit_leakage
+from recobro_score.features.audit.options import AuditOptions
+from recobro_score.features.audit.result import Finding, LeakageAudit
+
+__all__ = ["AuditOptions", "Finding", "LeakageAudit", "audit_leakage"]

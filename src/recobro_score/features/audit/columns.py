@@ -115,7 +115,7 @@ def function_columns(
     frame = function(tables, pd.Timestamp(as_datetime(as_of, store.time_zone)))
     table = to_arrow(frame, name="columns").combine_chunks()
     if "account_id" not in table.column_names:
-        msg = "columns: the function must return a frame with account_id"
+        msg = "columns: the function must return a frame with the column account_id (an index is none)"
         raise ContractError(msg)
     rows = pc.index_in(store.account_ids, value_set=_strings(table["account_id"]))
     names = [name for name in table.column_names if name not in _KEYS]

@@ -136,8 +136,8 @@ def held_attributes(store: EventStore, as_of: int, undated: Mapping[str, pa.Arra
         Debtors and facts.
     as_of : int
         Facts visible then count.
-    extras : mapping
-        Undated columns of the raw tables, see `recobro_score.features.audit.columns.static_extras`.
+    undated : mapping
+        Columns of the raw tables without a date, see `recobro_score.features.audit.columns.static_cells`.
     """
     countries = set(store.vocabularies["accounts.country"])
     held: dict[str, Column] = {}

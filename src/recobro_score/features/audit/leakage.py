@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recobro_score.calendars import US_PER_DAY, parse_instant
+from recobro_score.calendars import US_PER_DAY
 from recobro_score.data.events import EventStore
 from recobro_score.data.lags import estimate_lags, observed_lags
 from recobro_score.data.portfolio import Portfolio
@@ -48,9 +48,6 @@ from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.features.pipeline import compute
 from recobro_score.features.recipes import Recipe, Where
 from recobro_score.timeline import Split, Timeline, debtor_folds
-
-OBSERVED = ("payments", "balances", "contacts", "promises", "decisions")
-"""Tables whose newest row tells until when a portfolio was observed."""
 
 
 @dataclass(slots=True)
@@ -140,7 +137,7 @@ def audit_leakage(
     Raises
     ------
     ConfigError
-        If a function comes without tables, or a ban is lifted that cannot be.
+        If a function comes without tables, tables are no mapping, or a ban is lifted that cannot be.
     ContractError
         If the columns cannot be read.
 
@@ -155,9 +152,11 @@ def audit_leakage(
     """
     options = options or AuditOptions()
     check_lifted(options.lifted)
+    _check_mappings({"tables": tables, "earlier": earlier})
     store = next(portfolio.store.buckets(-(-portfolio.n_accounts // options.accounts)))
     as_ofs = np.array(sorted(_as_ofs(timeline)), dtype=np.int64)
-    audit = _Audit(portfolio, store, timeline, as_ofs, _observed_until(portfolio, options), options)
+    until = portfolio.observed_until(options.observed_until)
+    audit = _Audit(portfolio, store, timeline, as_ofs, until, options)
     chosen = features or FeatureSet.standard()
     matrix = compute(chosen.schema(store), store, as_ofs)
     audit.columns += matrix_columns(matrix)
@@ -172,19 +171,18 @@ def audit_leakage(
     return audit.result()
 
 
+def _check_mappings(given: Mapping[str, object]) -> None:
+    for name, tables in given.items():
+        if not isinstance(tables, Mapping | None):
+            kind = type(tables).__name__
+            msg = f"{name} are a mapping of frames, for example read_tables(folder), not {kind}"
+            raise ConfigError(msg)
+
+
 def _as_ofs(timeline: Timeline | Split) -> Iterable[int]:
     if isinstance(timeline, Timeline):
         return timeline.as_ofs
     return (*timeline.train, *timeline.calibration, *timeline.test)
-
-
-def _observed_until(portfolio: Portfolio, options: AuditOptions) -> int:
-    given = options.observed_until
-    if isinstance(given, str):
-        return parse_instant(given, portfolio.store.time_zone)
-    if given is not None:
-        return given
-    return max((portfolio.newest[table] for table in OBSERVED if table in portfolio.newest), default=0) + 1
 
 
 def _user_columns(audit: _Audit, columns: Any, tables: Mapping[str, Any] | None) -> list[Column]:  # noqa: ANN401

@@ -19,24 +19,24 @@ def promises() -> Iterator[Recipe]:
 
 def _kept_and_broken() -> Iterator[Recipe]:
     for word, es, en, pt in (
-        ("kept", "cumplidas", "kept", "cumpridas"),
-        ("broken", "rotas", "broken", "quebradas"),
+        ("kept", "cumplida", "kept", "cumprida"),
+        ("broken", "rota", "broken", "quebrada"),
     ):
         yield feature(
             f"promises_{word}_365d", "promises.count", "promises",
-            (f"promesas {es} en 365 días", f"promises {en} in 365 days", f"promessas {pt} em 365 dias"),
+            (f"promesas {es}s en 365 días", f"promises {en} in 365 days", f"promessas {pt}s em 365 dias"),
             where=status(word), window=back(365), unit="count",
         )  # fmt: skip
         yield feature(
             f"promises_{word}_in_a_row", "promises.streak", "promises",
-            (f"últimas promesas {es} seguidas", f"latest promises {en} in a row",
-             f"últimas promessas {pt} seguidas"),
+            (f"últimas promesas {es}s seguidas", f"latest promises {en} in a row",
+             f"últimas promessas {pt}s seguidas"),
             where=_JUDGED, run=status(word), unit="count",
         )  # fmt: skip
         yield feature(
             f"days_since_{word}_promise", "promises.since_last", "promises",
-            (f"días desde la última de las promesas {es}", f"days since the last promise {en}",
-             f"dias desde a última das promessas {pt}"),
+            (f"días desde la última promesa {es}", f"days since the last promise {en}",
+             f"dias desde a última promessa {pt}"),
             where=status(word), unit="days",
         )  # fmt: skip
     yield hidden(
@@ -61,13 +61,13 @@ def _open() -> Iterator[Recipe]:
     )  # fmt: skip
     yield of_two(
         "promised_to_exposure", "share", "promises", ("promised_open", "exposure"),
-        ("prometido pendiente entre importe vencido", "open promises over amount overdue",
+        ("prometido pendiente sobre importe vencido", "open promises over amount overdue",
          "prometido em aberto sobre valor vencido"),
     )  # fmt: skip
     yield feature(
         "days_to_promise", "promises.min.due_in", "schedule",
-        ("días hasta la promesa abierta", "days until the open promise falls due",
-         "dias até a promessa aberta"),
+        ("días hasta que venza la promesa abierta", "days until the open promise falls due",
+         "dias até vencer a promessa aberta"),
         where=is_open, unit="days",
     )  # fmt: skip
     yield feature(
@@ -82,7 +82,7 @@ def _open() -> Iterator[Recipe]:
     )  # fmt: skip
     yield of_two(
         "last_promise_to_exposure", "share", "promises", ("last_promise", "exposure"),
-        ("última promesa entre importe vencido", "last promise over amount overdue",
+        ("última promesa sobre importe vencido", "last promise over amount overdue",
          "última promessa sobre valor vencido"),
     )  # fmt: skip
     yield feature(

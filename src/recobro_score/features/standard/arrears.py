@@ -29,9 +29,11 @@ def balances() -> Iterator[Recipe]:
             window=back(365), unit="money",
         )  # fmt: skip
     for column, es, en, pt in (
-        ("interest", "intereses del último saldo", "interest in the last balance", "juros do último saldo"),
-        ("fees", "comisiones del último saldo", "fees in the last balance", "tarifas do último saldo"),
-    ):
+        ("interest", "parte de intereses en el último saldo", "share of interest in the last balance",
+         "parte de juros no último saldo"),
+        ("fees", "parte de comisiones en el último saldo", "share of fees in the last balance",
+         "parte de tarifas no último saldo"),
+    ):  # fmt: skip
         yield hidden(f"{column}_last", f"balances.last.{column}", "balance_level")
         yield of_two(
             f"{column}_to_balance", "share", "balance_level", (f"{column}_last", "balance_last"), (es, en, pt)
@@ -56,14 +58,14 @@ def balances() -> Iterator[Recipe]:
     )  # fmt: skip
     yield of_two(
         "utilisation", "share", "utilisation", ("balance_last", "credit_limit"),
-        ("saldo entre límite de crédito", "balance over credit limit", "saldo sobre limite de crédito"),
+        ("uso del límite de crédito", "use of the credit limit", "uso do limite de crédito"),
     )  # fmt: skip
     for months_back in MONTHS[1:]:
         es, en, pt = month_name(months_back)
         yield of_two(
             f"utilisation_month_{months_back}", "share", "utilisation",
             (f"balance_month_{months_back}", "credit_limit"),
-            (f"saldo entre límite en {es}", f"balance over limit in {en}", f"saldo sobre limite em {pt}"),
+            (f"uso del límite {es}", f"use of the limit {en}", f"uso do limite {pt}"),
         )  # fmt: skip
 
 
@@ -97,12 +99,12 @@ def _now() -> Iterator[Recipe]:
     )  # fmt: skip
     yield of_two(
         "exposure_to_principal", "share", "arrears", ("exposure", "principal"),
-        ("importe vencido entre principal", "amount overdue over principal",
+        ("importe vencido sobre principal", "amount overdue over principal",
          "valor vencido sobre principal"),
     )  # fmt: skip
     yield of_two(
         "exposure_to_mean_payment", "share", "arrears", ("exposure", "mean_payment_365d"),
-        ("importe vencido entre el pago medio", "amount overdue over the mean payment",
+        ("importe vencido sobre el pago medio", "amount overdue over the mean payment",
          "valor vencido sobre o pagamento médio"),
     )  # fmt: skip
 
@@ -157,7 +159,7 @@ def _recorded() -> Iterator[Recipe]:
         es, en, pt = month_name(months_back)
         yield feature(
             f"dpd_month_{months_back}", "balances.last.dpd", "arrears_history",
-            (f"mora en {es}", f"days past due in {en}", f"atraso em {pt}"),
+            (f"mora {es}", f"days past due {en}", f"atraso {pt}"),
             window=month(months_back), unit="days",
         )  # fmt: skip
     yield feature(

@@ -16,10 +16,10 @@ _SILENCE = Where("outcome", ("no_answer", "busy", "voicemail"))
 _UNANSWERED = (*OUTBOUND, _SILENCE)
 
 _CHANNELS = (
-    ("call", "llamadas", "calls", "ligações"),
-    ("sms", "SMS", "text messages", "SMS"),
-    ("whatsapp", "WhatsApp", "WhatsApp messages", "WhatsApp"),
-    ("email", "correos", "e-mails", "e-mails"),
+    ("call", "llamada", "call", "ligação"),
+    ("sms", "SMS", "text message", "SMS"),
+    ("whatsapp", "WhatsApp", "WhatsApp", "WhatsApp"),
+    ("email", "correo", "e-mail", "e-mail"),
 )
 _DAY_PARTS = (
     ("morning", 0, 720, "por la mañana", "in the morning", "de manhã"),
@@ -141,8 +141,9 @@ def _by_day_part() -> Iterator[Recipe]:
     )  # fmt: skip
     yield feature(
         "reached_minute_median_365d", "contacts.median.local_minute", "contact_success",
-        ("hora habitual de contacto, en minutos", "usual time of contact, in minutes",
-         "hora habitual de contato, em minutos"),
+        ("hora habitual de contacto, en minutos desde las 0 horas",
+         "usual time of contact, in minutes after midnight",
+         "hora habitual de contato, em minutos desde as 0 horas"),
         where=_REACHED, window=back(365),
     )  # fmt: skip
 
@@ -176,7 +177,8 @@ def _fatigue() -> Iterator[Recipe]:
          "últimas llamadas seguidas sin respuesta", "latest calls in a row without an answer",
          "últimas ligações seguidas sem resposta"),
         ("unanswered_longest_run_365d", "longest_streak", back(365),
-         "más llamadas seguidas sin respuesta en 365 días", "most calls in a row without an answer, 365 days",
+         "más llamadas seguidas sin respuesta en 365 días",
+         "most calls in a row without an answer in 365 days",
          "mais ligações seguidas sem resposta em 365 dias"),
     ):  # fmt: skip
         yield feature(
@@ -213,8 +215,8 @@ def _fatigue() -> Iterator[Recipe]:
     )  # fmt: skip
     yield feature(
         "talk_seconds_mean_365d", "contacts.mean.duration_s", "contact_success",
-        ("duración media de las conversaciones", "mean length of conversations",
-         "duração média das conversas"),
+        ("duración media de las conversaciones, en segundos", "mean length of conversations in seconds",
+         "duração média das conversas, em segundos"),
         where=_REACHED, window=back(365),
     )  # fmt: skip
 

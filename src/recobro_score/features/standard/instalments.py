@@ -42,8 +42,8 @@ def _judged() -> Iterator[Recipe]:
     yield hidden("due_count", "instalments.count", "payment_coverage")
     yield of_two(
         "instalments_paid_share", "share", "payment_coverage", ("paid_count", "due_count"),
-        ("parte de las cuotas vencidas que está pagada", "share of due instalments that is paid",
-         "parte das parcelas vencidas que está paga"),
+        ("cuotas vencidas pagadas por completo", "due instalments paid in full",
+         "parcelas vencidas pagas por completo"),
     )  # fmt: skip
     yield hidden(
         "on_time_365d", "instalments.count", "payment_coverage", where=status("on_time"), window=back(365)
@@ -110,8 +110,8 @@ def _coverage() -> Iterator[Recipe]:
         yield hidden(f"due_{days}d", "instalments.sum.amount", "payment_coverage", window=back(days))
         yield of_two(
             f"paid_to_due_{days}d", "share", "payment_coverage", (f"paid_{days}d", f"due_{days}d"),
-            (f"cobrado entre vencido en {days} días", f"recovered over due in {days} days",
-             f"recebido sobre vencido em {days} dias"),
+            (f"cobrado sobre lo vencido en {days} días", f"recovered over due in {days} days",
+             f"recebido sobre o vencido em {days} dias"),
         )  # fmt: skip
     for months_back in MONTHS[:-1]:
         es, en, pt = month_name(months_back)
@@ -120,8 +120,8 @@ def _coverage() -> Iterator[Recipe]:
         yield of_two(
             f"paid_to_bill_month_{months_back}", "share", "payment_coverage",
             (f"paid_month_{months_back}", bill),
-            (f"cobrado en {es} entre la cuota anterior", f"recovered in {en} over the bill before",
-             f"recebido em {pt} sobre a parcela anterior"),
+            (f"cobrado {es} sobre la cuota anterior", f"recovered {en} over the bill before",
+             f"recebido {pt} sobre a parcela anterior"),
         )  # fmt: skip
 
 
@@ -150,6 +150,6 @@ def _ahead() -> Iterator[Recipe]:
     )  # fmt: skip
     yield of_two(
         "next_instalment_to_mean_payment", "share", "schedule", ("next_instalment", "mean_payment_365d"),
-        ("próxima cuota entre el pago medio", "next instalment over the mean payment",
+        ("próxima cuota sobre el pago medio", "next instalment over the mean payment",
          "próxima parcela sobre o pagamento médio"),
     )  # fmt: skip

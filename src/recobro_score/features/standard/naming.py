@@ -62,10 +62,10 @@ def month(months_back: int) -> Months:
 
 
 def month_name(months_back: int) -> Labels:
-    """Return how a calendar month is called."""
+    """Return when a calendar month was."""
     if months_back == 1:
-        return "el último mes", "the last month", "o último mês"
-    return f"el mes {months_back} hacia atrás", f"month {months_back} back", f"o mês {months_back} atrás"
+        return "en el último mes", "in the last month", "no último mês"
+    return f"hace {months_back} meses", f"{months_back} months ago", f"há {months_back} meses"
 
 
 def status(*words: str) -> tuple[Condition, ...]:

@@ -50,7 +50,7 @@ def _counts_and_amounts() -> Iterator[Recipe]:
         es, en, pt = month_name(months_back)
         yield feature(
             f"paid_month_{months_back}", "payments.sum.recovery", "payment_amounts",
-            (f"importe cobrado en {es}", f"amount recovered in {en}", f"valor recebido em {pt}"),
+            (f"importe cobrado {es}", f"amount recovered {en}", f"valor recebido {pt}"),
             window=month(months_back), unit="money", hidden=months_back == 1,
         )  # fmt: skip
     yield hidden(
@@ -119,7 +119,7 @@ def _sizes() -> Iterator[Recipe]:
         )  # fmt: skip
     yield of_two(
         "last_payment_to_median", "share", "payment_amounts", ("last_payment", "median_payment_365d"),
-        ("último pago entre el pago mediano", "last payment over the median payment",
+        ("último pago sobre el pago mediano", "last payment over the median payment",
          "último pagamento sobre o mediano"),
     )  # fmt: skip
 

@@ -21,9 +21,10 @@ def profile() -> Iterator[Recipe]:
         ("creditor", "accounts.static.creditor", "category", "acreedor", "creditor", "credor"),
         ("country", "accounts.static.country", "category", "país", "country", "país da conta"),
         ("subdivision", "accounts.static.subdivision", "category", "región", "region", "região"),
-        ("language", "debtors.static.language", "category", "idioma", "language", "língua"),
+        ("language", "debtors.static.language", "category", "idioma", "language", "idioma"),
         ("parties_count", "parties.count", "count",
-         "personas que responden", "people who answer for it", "pessoas que respondem"),
+         "personas que responden de la deuda", "people who answer for the debt",
+         "pessoas que respondem pela dívida"),
         ("placements_count", "placements.count", "count",
          "asignaciones a gestión", "placements with us", "colocações em cobrança"),
         ("days_since_placed", "placements.since_last", "days",
@@ -58,7 +59,7 @@ def reachability() -> Iterator[Recipe]:
     for channel, es, en, pt in (
         ("call", "teléfonos válidos", "usable phone numbers", "telefones válidos"),
         ("sms", "números válidos para SMS", "usable numbers for text messages", "números válidos para SMS"),
-        ("whatsapp", "números válidos de WhatsApp", "usable WhatsApp numbers", "WhatsApp válidos"),
+        ("whatsapp", "números válidos de WhatsApp", "usable WhatsApp numbers", "números válidos de WhatsApp"),
         ("email", "correos válidos", "usable e-mail addresses", "e-mails válidos"),
     ):
         yield feature(
