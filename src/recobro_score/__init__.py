@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from recobro_score.data.options import PortfolioOptions
     from recobro_score.data.portfolio import Portfolio
     from recobro_score.data.sources import read_portfolio
-    from recobro_score.engine import Outputs, RunOptions, run
+    from recobro_score.engine import Outputs, RunOptions, Scored, run, score
     from recobro_score.errors import RecobroError
     from recobro_score.evaluation.plots import plot_lift, plot_reliability
-    from recobro_score.explain.plots import plot_waterfall
+    from recobro_score.explain.plots import plot_concepts, plot_dependence, plot_waterfall, to_shap
+    from recobro_score.explain.reasons import tell_reasons
+    from recobro_score.explain.table_shap import TableExplainer
+    from recobro_score.features.audit.leakage import audit_leakage
+    from recobro_score.features.audit.options import AuditOptions
+    from recobro_score.features.audit.result import LeakageAudit
     from recobro_score.features.feature_set import FeatureSet
     from recobro_score.models.booster import BoosterOptions
     from recobro_score.models.payment import PaymentModel, PaymentTarget
@@ -33,9 +38,11 @@ if TYPE_CHECKING:
     from recobro_score.training import Training, TrainingOptions, train
 
 _HOMES = {
+    "AuditOptions": "recobro_score.features.audit.options",
     "BoosterOptions": "recobro_score.models.booster",
     "Bundle": "recobro_score.bundle",
     "FeatureSet": "recobro_score.features.feature_set",
+    "LeakageAudit": "recobro_score.features.audit.result",
     "Outputs": "recobro_score.engine",
     "PaymentModel": "recobro_score.models.payment",
     "PaymentTarget": "recobro_score.models.payment",
@@ -47,23 +54,33 @@ _HOMES = {
     "RunOptions": "recobro_score.engine",
     "Scenario": "recobro_score.simulate.scenario",
     "ScoreRequest": "recobro_score.serving",
+    "Scored": "recobro_score.engine",
     "Scorer": "recobro_score.serving",
+    "TableExplainer": "recobro_score.explain.table_shap",
     "Timeline": "recobro_score.timeline",
     "Training": "recobro_score.training",
     "TrainingOptions": "recobro_score.training",
+    "audit_leakage": "recobro_score.features.audit.leakage",
+    "plot_concepts": "recobro_score.explain.plots",
+    "plot_dependence": "recobro_score.explain.plots",
     "plot_lift": "recobro_score.evaluation.plots",
     "plot_reliability": "recobro_score.evaluation.plots",
     "plot_waterfall": "recobro_score.explain.plots",
     "read_portfolio": "recobro_score.data.sources",
     "run": "recobro_score.engine",
+    "score": "recobro_score.engine",
     "simulate_portfolio": "recobro_score.simulate.portfolio",
+    "tell_reasons": "recobro_score.explain.reasons",
+    "to_shap": "recobro_score.explain.plots",
     "train": "recobro_score.training",
 }
 
 __all__ = [
+    "AuditOptions",
     "BoosterOptions",
     "Bundle",
     "FeatureSet",
+    "LeakageAudit",
     "Outputs",
     "PaymentModel",
     "PaymentTarget",
@@ -75,17 +92,25 @@ __all__ = [
     "RunOptions",
     "Scenario",
     "ScoreRequest",
+    "Scored",
     "Scorer",
+    "TableExplainer",
     "Timeline",
     "Training",
     "TrainingOptions",
     "__version__",
+    "audit_leakage",
+    "plot_concepts",
+    "plot_dependence",
     "plot_lift",
     "plot_reliability",
     "plot_waterfall",
     "read_portfolio",
     "run",
+    "score",
     "simulate_portfolio",
+    "tell_reasons",
+    "to_shap",
     "train",
 ]
 

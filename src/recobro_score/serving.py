@@ -18,6 +18,7 @@ from recobro_score.data.contracts import CONTRACTS
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.errors import ContractError, Problem, hint, report
+from recobro_score.explain.readers import AGENT, require_texts
 
 Record = dict[str, Any]
 
@@ -50,10 +51,21 @@ class ScoreRequest(BaseModel):
 
 
 class Reason(_Answer):
-    """One reason: concept, contribution to the raw margin, sentence."""
+    """One reason.
+
+    Attributes
+    ----------
+    concept : str
+        Its code.
+    contribution, points : float
+        What it adds to the raw margin, signed; the same in probability, in (−1, 1), for reading.
+    text : str
+        The sentence.
+    """
 
     concept: str
     contribution: float
+    points: float
     text: str
 
 
@@ -94,6 +106,38 @@ class ScoreResult(_Answer):
     bundle_id: str
 
 
+class Explanation(_Answer):
+    """Why one account has its score, told to one reader.
+
+    Attributes
+    ----------
+    account_id, as_of : str
+        The account; the instant in ISO 8601.
+    reader, language : str
+        Whom it is told, and in which language.
+    margin, p_pay : float
+        Raw score and calibrated probability.
+    average_margin, average_p_pay : float
+        The same for the average account of training, from which the contributions start.
+    reasons : tuple of Reason
+        Heaviest first, without what is denied to the reader in the account's country.
+    model_id, bundle_id : str
+        What is explained.
+    """
+
+    account_id: str
+    as_of: str
+    reader: str
+    language: str
+    margin: float
+    p_pay: float
+    average_margin: float
+    average_p_pay: float
+    reasons: tuple[Reason, ...]
+    model_id: str
+    bundle_id: str
+
+
 class Scorer:
     """A loaded bundle that answers for one account at a time. Safe to share among threads.
 
@@ -105,17 +149,32 @@ class Scorer:
         Zone of dates and of times without an offset.
     language : str
         Language of the reasons.
+    reader : str
+        Whom they are for: ``agent``, ``debtor`` or ``auditor``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such time zone, language or reader.
+    TextMissing
+        If a sentence is missing that the reader may be told.
     """
 
-    def __init__(self, bundle: Bundle, *, time_zone: str = "UTC", language: str = "es") -> None:
+    def __init__(
+        self, bundle: Bundle, *, time_zone: str = "UTC", language: str = "es", reader: str = AGENT
+    ) -> None:
+        require_texts(reader, language, bundle.schema.concepts)
         self.bundle = bundle
         self.options = PortfolioOptions(time_zone=time_zone)
         self.language = language
+        self.reader = reader
 
     @classmethod
-    def load(cls, folder: str | Path, *, time_zone: str = "UTC", language: str = "es") -> Scorer:
+    def load(
+        cls, folder: str | Path, *, time_zone: str = "UTC", language: str = "es", reader: str = AGENT
+    ) -> Scorer:
         """Return a scorer for a saved bundle."""
-        return cls(Bundle.load(folder), time_zone=time_zone, language=language)
+        return cls(Bundle.load(folder), time_zone=time_zone, language=language, reader=reader)
 
     def score_one(self, request: ScoreRequest | Record) -> ScoreResult:
         """Score one account.
@@ -130,15 +189,11 @@ class Scorer:
         ContractError
             If a row breaks its contract; one error names all of them.
         """
-        request = request if isinstance(request, ScoreRequest) else ScoreRequest.model_validate(request)
-        portfolio = self._portfolio(request)
-        as_of = parse_instant(request.as_of, self.options.time_zone)
-        scored = engine.score(self.bundle, portfolio.store, as_of, language=self.language)
+        scored = self._scored(request, self.reader, self.language)
         row = scored.table().to_pylist()[0]
-        told = zip(row["reason_codes"], row["reason_contributions"], row["reasons"], strict=True)
         return ScoreResult(
             account_id=row["account_id"],
-            as_of=format_instant(as_of, self.options.time_zone),
+            as_of=self._instant(scored),
             margin=row["margin"],
             p_pay=row["p_pay"],
             expected_recovery=row["expected_recovery"],
@@ -146,12 +201,54 @@ class Scorer:
             dpd=row["dpd"],
             bucket=row["bucket"],
             flags=tuple(filter(None, row["flags"].split(","))),
-            reasons=tuple(
-                Reason(concept=concept, contribution=value, text=text) for concept, value, text in told
-            ),
+            reasons=_reasons(scored),
             model_id=row["model_id"],
             bundle_id=self.bundle.bundle_id,
         )
+
+    def explain_one(
+        self, request: ScoreRequest | Record, *, reader: str | None = None, language: str | None = None
+    ) -> Explanation:
+        """Say why one account has its score, to one reader.
+
+        Parameters
+        ----------
+        request : ScoreRequest or dict
+            The account's rows.
+        reader, language : str, optional
+            The scorer's own where absent.
+
+        Raises
+        ------
+        ContractError
+            If a row breaks its contract; one error names all of them.
+        ConfigError
+            If there is no such reader or language.
+        """
+        reader, language = reader or self.reader, language or self.language
+        scored = self._scored(request, reader, language)
+        return Explanation(
+            account_id=scored.store.account_ids[0].as_py(),
+            as_of=self._instant(scored),
+            reader=reader,
+            language=language,
+            margin=float(scored.scores.margin[0]),
+            p_pay=float(scored.scores.probability[0]),
+            average_margin=float(scored.contributions.bias[0]),
+            average_p_pay=float(scored.points.average[0]),
+            reasons=_reasons(scored),
+            model_id=scored.scores.model_id,
+            bundle_id=self.bundle.bundle_id,
+        )
+
+    def _scored(self, request: ScoreRequest | Record, reader: str, language: str) -> engine.Scored:
+        request = request if isinstance(request, ScoreRequest) else ScoreRequest.model_validate(request)
+        store = self._portfolio(request).store
+        as_of = parse_instant(request.as_of, self.options.time_zone)
+        return engine.score(self.bundle, store, as_of, language=language, reader=reader)
+
+    def _instant(self, scored: engine.Scored) -> str:
+        return format_instant(int(scored.scores.as_of[0]), self.options.time_zone)
 
     def _portfolio(self, request: ScoreRequest) -> Portfolio:
         frames: dict[str, list[Record]] = {"payments": []}
@@ -169,3 +266,12 @@ class Scorer:
             problems = [Problem(f"{row['table']}[{row['row']}]: {row['rule']}") for row in bad]
             raise ContractError(report("the request has bad rows:", problems))
         return portfolio
+
+
+def _reasons(scored: engine.Scored) -> tuple[Reason, ...]:
+    told = scored.reasons
+    columns = (told.concept, told.contribution.tolist(), told.points.tolist(), told.text)
+    return tuple(
+        Reason(concept=concept, contribution=contribution, points=points, text=text)
+        for concept, contribution, points, text in zip(*columns, strict=True)
+    )

@@ -13,13 +13,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from recobro_score.bundle import Bundle
-from recobro_score.calendars import format_instant, parse_instant
+from recobro_score.calendars import format_instant
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.data.state import account_state
-from recobro_score.errors import ContractError, NotEnoughData
+from recobro_score.errors import ConfigError, ContractError, NotEnoughData
 from recobro_score.evaluation.result import Evaluation
 from recobro_score.features.feature_set import FeatureSet
 from recobro_score.features.given import given_labels
+from recobro_score.features.label_matrix import LabelMatrix, compute_labels
 from recobro_score.features.labels import Labels, payment_labels
 from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.features.pipeline import compute
@@ -29,6 +30,7 @@ from recobro_score.models.contact import ContactRates
 from recobro_score.models.decision_log import DecisionLog, decision_log
 from recobro_score.models.effect import EffectTable
 from recobro_score.models.payment import PaymentModel, PaymentTarget
+from recobro_score.models.payment_grid import labels_of, payment_specs
 from recobro_score.policy.policy import Policy
 from recobro_score.timeline import Split, Timeline, holdout
 
@@ -37,8 +39,6 @@ logger = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of it that is done, 0 to 1."""
 
-OBSERVED = ("payments", "balances", "contacts", "promises", "decisions")
-"""Tables whose newest row tells until when a portfolio was observed."""
 PROFILE_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -59,6 +59,8 @@ class TrainingOptions:
         The standard set if absent.
     labels : frame, optional
         Given labels instead of computed ones, see `recobro_score.features.labels.given_labels`.
+    horizons, shares : tuple of float
+        Days and shares of the exposure beside the target's, for `PaymentModel.curve`; none by default.
     """
 
     target: PaymentTarget = field(default_factory=lambda: PaymentTarget(share=0.5, horizon_days=30))
@@ -66,6 +68,8 @@ class TrainingOptions:
     booster: BoosterOptions = field(default_factory=BoosterOptions)
     features: FeatureSet | None = None
     labels: Any = None
+    horizons: tuple[float, ...] = ()
+    shares: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -144,7 +148,7 @@ def train(
     policy = policy or Policy.load()
     tell = progress or _silent
     store, as_ofs = portfolio.store, np.array(timeline.as_ofs, dtype=np.int64)
-    until = _observed_until(portfolio, options.observed_until)
+    until = portfolio.observed_until(options.observed_until)
     tell("features", 0.0)
     schema = (options.features or FeatureSet.standard()).schema(store)
     matrix = compute(schema, store, as_ofs, threads=options.booster.threads)
@@ -166,25 +170,28 @@ def train(
     card = _card(portfolio, timeline, payment, effects, contact) | {"log": _log_facts(log)}
     card["profile"] = _profile(matrix, payment)
     tell("trained", 1.0)
-    return Training(Bundle(schema, payment, contact, effects, policy, card), payment.validation, labels)
-
-
-def _observed_until(portfolio: Portfolio, given: int | str | None) -> int:
-    if isinstance(given, str):
-        return parse_instant(given, portfolio.store.time_zone)
-    if given is not None:
-        return given
-    return max((portfolio.newest[table] for table in OBSERVED if table in portfolio.newest), default=0) + 1
+    known = labels if isinstance(labels, Labels) else _of_target(labels, options.target)
+    return Training(Bundle(schema, payment, contact, effects, policy, card), payment.validation, known)
 
 
 def _silent(step: str, done: float) -> None:
     """Report nothing."""
 
 
-def _labels(portfolio: Portfolio, as_ofs: NDArray[np.int64], options: TrainingOptions, until: int) -> Labels:
+def _labels(
+    portfolio: Portfolio, as_ofs: NDArray[np.int64], options: TrainingOptions, until: int
+) -> Labels | LabelMatrix:
+    target, curve = options.target, bool(options.horizons or options.shares)
     if options.labels is not None:
+        if curve:
+            msg = "given labels are of the target alone: they teach no other horizons and shares"
+            raise ConfigError(msg)
         return given_labels(options.labels, portfolio.store, as_ofs)
-    target = options.target
+    if curve:
+        specs = payment_specs(
+            sorted({*options.horizons, target.horizon_days}), sorted({*options.shares, target.share})
+        )
+        return compute_labels(portfolio.store, as_ofs, specs, observed_until=until)
     return payment_labels(
         portfolio.store,
         as_ofs,
@@ -194,9 +201,13 @@ def _labels(portfolio: Portfolio, as_ofs: NDArray[np.int64], options: TrainingOp
     )
 
 
+def _of_target(labels: LabelMatrix, target: PaymentTarget) -> Labels:
+    return labels_of(labels, horizon_days=target.horizon_days, share=target.share)
+
+
 def _payment(
     matrix: FeatureMatrix,
-    labels: Labels,
+    labels: Labels | LabelMatrix,
     bucket: NDArray[np.int8],
     portfolio: Portfolio,
     timeline: Timeline,
@@ -205,8 +216,9 @@ def _payment(
     """Return the best-founded payment model that the labels can carry, the reason for each step down kept."""
     store = portfolio.store
     debtor = store.debtor_ids.take(pa.array(store.account_debtor[matrix.account]))
+    known = labels if isinstance(labels, Labels) else _of_target(labels, options.target)
     why = ""
-    for split in _splits(labels, timeline, options.target):
+    for split in _splits(known, timeline, options.target):
         try:
             return PaymentModel.fit(
                 matrix,

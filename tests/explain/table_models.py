@@ -73,15 +73,21 @@ def train(values: np.ndarray, y: np.ndarray, trees: int, **options: object) -> s
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """Models of 1 to 6 trees, depth 1 to 40, 2 to 40 leaves, categories one by one and in sets."""
+def cases(draw: st.DrawFn, *, copies: int = 1) -> Case:
+    """Models of 1 to 6 trees, depth 1 to 40, 2 to 40 leaves, categories one by one and in sets.
+
+    With several copies of every column a tree uses more columns than two vectors hold.
+    """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     values = draw_rows(rng, draw(st.sampled_from([30, 120, 300])), draw(st.sampled_from([3, 40, 400])))
     if draw(st.booleans()):
         values[:, 0] = np.round(values[:, 0])
     signal = np.nan_to_num(values) @ rng.normal(size=len(COLUMNS)) + 2.0 * (values[:, 5] % 3 == 1)
+    asked = np.tile(ask(rng, values), (1, copies))
+    for column in range(len(COLUMNS), asked.shape[1]):
+        asked[:, column] = rng.permutation(asked[:, column])
     text = train(
-        values,
+        np.tile(values, (1, copies)),
         signal * np.exp(rng.normal(size=len(values))),
         draw(st.integers(1, 6)),
         num_leaves=draw(st.sampled_from([2, 3, 8, 20, 40])),
@@ -92,9 +98,10 @@ def cases(draw: st.DrawFn) -> Case:
         zero_as_missing=draw(st.booleans()),
         bagging_fraction=draw(st.sampled_from([0.5, 1.0])),
         bagging_freq=1,
-        categorical_feature=list(CATEGORICAL),
+        extra_trees=copies > 1,
+        categorical_feature=[copy * len(COLUMNS) + c for copy in range(copies) for c in CATEGORICAL],
     )
-    return Case(text, ask(rng, values))
+    return Case(text, asked)
 
 
 def chain(conditions: int, *, rows: int = 60) -> Case:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from string import Formatter
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from recobro_score.features.schema import FeatureSchema
 from recobro_score.features.standard import standard_recipes
 from recobro_score.models.calibration import Calibrator
 from recobro_score.texts import languages, load_deny, load_texts
+from recobro_score.texts.required import problems
 
 LANGUAGES = languages()
 STANDARD = {recipe.name: recipe for recipe in standard_recipes() if not recipe.hidden}
@@ -68,7 +70,7 @@ def single(name: str, value: float, contribution: float = -1.0, **more) -> str:
             -1.0,
             "Hemos valorado de forma menos favorable el tiempo transcurrido desde su último pago (hace "
             "412 días).",
-            "We counted as less favourable the time since your last payment (412 days ago).",
+            "We took a less favourable view of the time since your last payment (412 days ago).",
             "Avaliamos de forma menos favorável o tempo desde o seu último pagamento (há 412 dias).",
         ),
         (
@@ -77,16 +79,17 @@ def single(name: str, value: float, contribution: float = -1.0, **more) -> str:
             0.5,
             "Hemos valorado a su favor los importes que ha pagado hasta ahora "
             "(1.234,50 EUR en los últimos 30 días).",
-            "We counted in your favour the amounts you have paid so far (1,234.50 EUR in the last 30 days).",
-            "Avaliamos a seu favor os valores que pagou até agora (1.234,50 EUR nos últimos 30 dias).",
+            "We took a favourable view of the amounts you have paid so far (1,234.50 EUR in the last 30 "
+            "days).",
+            "Avaliamos a seu favor os valores que você pagou até agora (1.234,50 EUR nos últimos 30 dias).",
         ),
         (
             "promises_broken_365d",
             3.0,
             -0.5,
-            "Hemos valorado de forma menos favorable los acuerdos de pago que hemos hecho con usted.",
-            "We counted as less favourable the payment dates we have agreed with you.",
-            "Avaliamos de forma menos favorável os acordos de pagamento que fizemos com você.",
+            "Hemos valorado de forma menos favorable los acuerdos de pago a los que hemos llegado con usted.",
+            "We took a less favourable view of the payments we have agreed with you.",
+            "Avaliamos de forma menos favorável os acordos de pagamento a que chegamos com você.",
         ),
     ],
 )
@@ -103,16 +106,16 @@ def test_golden_sentences_for_the_debtor(name, value, weight, spanish, english, 
             412.3,
             -1.0,
             "Último pago: −1,000 en la puntuación, −10,7 puntos de probabilidad de pago; rasgo que más pesa: "
-            "days_since_payment = 412 días; frente a la cuenta media del entrenamiento, con probabilidad "
+            "days_since_payment = 412 días; frente a la cuenta media del entrenamiento, cuya probabilidad es "
             "26,9 %.",
             "Last payment: −1.000 in the score, −10.7 points of payment probability; heaviest feature: "
-            "days_since_payment = 412 days; against the average account of training, with probability "
+            "days_since_payment = 412 days; compared with the average account of training, whose "
+            "probability is "
             "26.9 %.",
             "Último pagamento: −1,000 na pontuação, −10,7 pontos de probabilidade de pagamento; variável "
             "que mais "
-            "pesa: days_since_payment = 412 dias; em relação a uma conta média do treinamento, com "
-            "probabilidade "
-            "26,9 %.",
+            "pesa: days_since_payment = 412 dias; em comparação com a conta média do treinamento, cuja "
+            "probabilidade é 26,9 %.",
         ),
         (
             "product",
@@ -121,22 +124,40 @@ def test_golden_sentences_for_the_debtor(name, value, weight, spanish, english, 
             "Características de la cuenta: +0,000 en la puntuación, +0,0 puntos de probabilidad de pago; "
             "rasgo que "
             "más pesa: product = no visto en el entrenamiento; frente a la cuenta media del "
-            "entrenamiento, con "
-            "probabilidad 26,9 %.",
+            "entrenamiento, cuya "
+            "probabilidad es 26,9 %.",
             "Account characteristics: +0.000 in the score, +0.0 points of payment probability; heaviest "
             "feature: "
-            "product = not seen in training; against the average account of training, with probability "
+            "product = not seen in training; compared with the average account of training, whose "
+            "probability is "
             "26.9 %.",
             "Características da conta: +0,000 na pontuação, +0,0 pontos de probabilidade de pagamento; "
             "variável que "
-            "mais pesa: product = não visto no treinamento; em relação a uma conta média do treinamento, com "
-            "probabilidade 26,9 %.",
+            "mais pesa: product = não visto no treinamento; em comparação com a conta média do "
+            "treinamento, cuja "
+            "probabilidade é 26,9 %.",
         ),
     ],
 )
 def test_golden_sentences_for_the_auditor(name, value, weight, spanish, english, portuguese):
     said = [single(name, value, weight, language=one, reader="auditor") for one in ("es", "en", "pt")]
     assert said == [spanish, english, portuguese]
+
+
+def test_what_a_debtor_would_stumble_over_is_not_told():
+    for name, value in (("dpd", 0.0), ("days_since_payment", 0.5), ("paid_30d", -12.0)):
+        assert "(" not in single(name, value, reader="debtor"), name
+        assert "(" in single(name, value, reader="agent"), name
+    assert "(hace 1 día)" in single("days_since_payment", 0.6, reader="debtor")
+    assert single("paid_30d", 0.0, language="en", reader="debtor").endswith("(0.00 EUR in the last 30 days).")
+
+
+def test_the_unit_is_said_once():
+    assert "(días de mora: 60)" in single("dpd", 60.0, reader="agent")
+    assert "(days past due: 1)" in single("dpd", 1.0, language="en", reader="agent")
+    assert "(retraso medio de las cuotas en 365 días: 4 días)" in single(
+        "lateness_mean_365d", 4.0, reader="agent"
+    )
 
 
 def test_the_auditor_needs_points_and_readers_are_named():
@@ -178,7 +199,7 @@ def loader_lists() -> dict[str, list[str]]:
 
 SHAMING = r"(?i)\b(fail(ed|ure)?|fault|excuse|liar|nunca paga|mentir\w*|excus\w*|fracas\w*|preguiç\w*)\b"
 JARGON = re.compile(
-    r"(?i)\b(dpd|bucket|tramo|mora|rpc|margin\w*|score|puntuaci\w*|pontua\w*|model\w*|probab\w*|exposi\w*|shap|likely|"
+    r"(?i)\b(dpd|bucket|tramo|mora|rpc|margin\w*|score|puntuaci\w*|pontua[cç]\w*|model\w*|probab\w*|exposi\w*|shap|likely|"
     r"titular|debtor|deudor|devedor|feature|logit|contribu\w*)\b"
 )
 FINITE = st.floats(-1e6, 1e7, allow_nan=False)
@@ -205,12 +226,37 @@ def test_nothing_forbidden_is_said_for_any_template_and_value(name, value, weigh
             assert not JARGON.search(text), text
 
 
+@given(
+    language=st.sampled_from(LANGUAGES),
+    data=st.data(),
+    words=st.lists(st.text(st.characters(categories=["L", "N", "P"]), max_size=12), min_size=1, max_size=6),
+)
+def test_no_template_says_what_is_never_said_whatever_is_filled_in(language, data, words):
+    texts = load_texts(language)
+    key = data.draw(st.sampled_from(sorted(texts.sentences)))
+    fields = [name for _, name, _, _ in Formatter().parse(texts.sentences[key]) if name]
+    given_words = {name: data.draw(st.sampled_from(words)) for name in fields}
+    said = texts.render(key, **given_words)
+    assert set(load_deny().denied_in(said)) <= set(load_deny().denied_in(" ".join(given_words.values())))
+    assert not re.search(SHAMING, texts.sentences[key])
+
+
+@pytest.mark.parametrize("word", [word.rstrip("*") for word in (*load_deny().data, *load_deny().texts)])
+def test_a_template_that_says_a_denied_word_is_refused(word):
+    for said in (f"Hemos visto {word} en su cuenta", f"{word.upper()}, {{value}}"):
+        found = problems({"debtor.fact.paid_30d": said}, {"lists": {}, "texts": RULES}, load_deny())
+        assert any(f"says {word!r}" in problem for problem in found)
+
+
+RULES = {"debtor.fact.*": ["value"]}
+
+
 @pytest.mark.parametrize("reader", READERS)
 def test_health_is_told_to_nobody_not_even_its_name(reader: str):
     secret = replace(STANDARD["dpd"], name="paid_by_health_insurer")
     said = told([[2.0]], [[-1.0]], schema_of(secret), reader=reader).text[0]
     assert "health" not in said
-    assert "2" not in re.sub(r"con probabilidad.*|punto.*?;", "", said)
+    assert "2" not in re.sub(r"cuya probabilidad.*|punto.*?;", "", said)
     words = told([[3.0]], [[-1.0]], schema_of(STANDARD["product"]), reader=reader).text
     assert not any("médico" in text for text in words)
 

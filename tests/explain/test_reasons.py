@@ -85,10 +85,10 @@ def single(name: str, value: float, contribution: float = -1.0, **more: str) -> 
             "El tiempo desde su último pago hace menos probable que pague (desde el último pago: 412 días). "
             "Para la conversación: acordar cuándo puede hacer el próximo pago.",
             "The time since the last payment makes payment less likely (since the last payment: 412 days). "
-            "To talk about: agree when the next payment can be made.",
+            "In the conversation: agree when they can make the next payment.",
             "O tempo desde o último pagamento torna o pagamento menos provável "
             "(desde o último pagamento: 412 dias). "
-            "Para a conversa: combinar quando o próximo pagamento pode ser feito.",
+            "Para a conversa: combinar quando a pessoa pode fazer o próximo pagamento.",
         ),
         (
             "paid_30d",
@@ -97,33 +97,34 @@ def single(name: str, value: float, contribution: float = -1.0, **more: str) -> 
             "(importe cobrado en 30 días: 1.234,50 EUR). "
             "Para la conversación: acordar un importe que pueda pagar.",
             "The amounts paid so far make payment less likely (amount recovered in 30 days: 1,234.50 EUR). "
-            "To talk about: agree an amount that can be paid.",
+            "In the conversation: agree an amount that they can pay.",
             "Os valores pagos até agora tornam o pagamento menos provável "
             "(valor recebido em 30 dias: 1.234,50 EUR). "
-            "Para a conversa: combinar um valor que possa ser pago.",
+            "Para a conversa: combinar um valor que a pessoa possa pagar.",
         ),
         (
             "rpc_share_90d",
             0.349,
-            "Su respuesta a los contactos anteriores hace menos probable que pague "
+            "Cómo ha ido el contacto hasta ahora hace menos probable que pague "
             "(intentos con respuesta: 35 %). "
-            "Para la conversación: preguntar qué canal y qué hora prefiere.",
-            "The response to earlier contacts makes payment less likely "
+            "Para la conversación: preguntar por qué canal y a qué hora prefiere que le contacten.",
+            "The way contact has gone so far makes payment less likely "
             "(attempts answered: 35 %). "
-            "To talk about: ask which channel and time are preferred.",
-            "A resposta aos contatos anteriores torna o pagamento menos provável "
+            "In the conversation: ask which channel and time they prefer.",
+            "O andamento dos contatos até agora torna o pagamento menos provável "
             "(tentativas com resposta: 35 %). "
-            "Para a conversa: perguntar qual canal e qual horário são preferidos.",
+            "Para a conversa: perguntar por qual canal e em que horário a pessoa prefere ser contatada.",
         ),
         (
             "bucket",
             float(BUCKETS.index("31-60")),
-            "El tiempo que la deuda lleva vencida hace menos probable que pague (tramo de mora: 31-60 días). "
+            "El importe vencido y el tiempo de atraso hacen menos probable que pague (tramo de mora: "
+            "31-60 días). "
             "Para la conversación: explicar con claridad qué importe está pendiente y desde cuándo.",
-            "The time the debt has been overdue makes payment less likely "
+            "The amount overdue and how long it has been overdue make payment less likely "
             "(bucket of days past due: 31-60 days). "
-            "To talk about: explain clearly which amount is due and since when.",
-            "O tempo desde o vencimento da dívida torna o pagamento menos provável "
+            "In the conversation: explain clearly which amount is due and since when.",
+            "O valor vencido e o tempo de atraso tornam o pagamento menos provável "
             "(faixa de atraso: 31-60 dias). "
             "Para a conversa: explicar com clareza qual valor está em aberto e desde quando.",
         ),
@@ -133,7 +134,7 @@ def single(name: str, value: float, contribution: float = -1.0, **more: str) -> 
             "Las características de la cuenta hacen menos probable que pague (producto: loan). "
             "Para la conversación: resolver sus dudas sobre la cuenta.",
             "The characteristics of the account make payment less likely (product: loan). "
-            "To talk about: answer questions about the account.",
+            "In the conversation: answer their questions about the account.",
             "As características da conta tornam o pagamento menos provável (produto: loan). "
             "Para a conversa: esclarecer dúvidas sobre a conta.",
         ),
@@ -143,18 +144,18 @@ def single(name: str, value: float, contribution: float = -1.0, **more: str) -> 
             "El tiempo desde su último pago hace menos probable que pague. "
             "Para la conversación: acordar cuándo puede hacer el próximo pago.",
             "The time since the last payment makes payment less likely. "
-            "To talk about: agree when the next payment can be made.",
+            "In the conversation: agree when they can make the next payment.",
             "O tempo desde o último pagamento torna o pagamento menos provável. "
-            "Para a conversa: combinar quando o próximo pagamento pode ser feito.",
+            "Para a conversa: combinar quando a pessoa pode fazer o próximo pagamento.",
         ),
         (
             "dpd",
             1.0,
-            "El tiempo que la deuda lleva vencida hace menos probable que pague (en mora: 1 día). "
+            "El importe vencido y el tiempo de atraso hacen menos probable que pague (en mora: 1 día). "
             "Para la conversación: explicar con claridad qué importe está pendiente y desde cuándo.",
-            "The time the debt has been overdue makes payment less likely (past due: 1 day). "
-            "To talk about: explain clearly which amount is due and since when.",
-            "O tempo desde o vencimento da dívida torna o pagamento menos provável (em atraso: 1 dia). "
+            "The amount overdue and how long it has been overdue make payment less likely (past due: 1 day). "
+            "In the conversation: explain clearly which amount is due and since when.",
+            "O valor vencido e o tempo de atraso tornam o pagamento menos provável (em atraso: 1 dia). "
             "Para a conversa: explicar com clareza qual valor está em aberto e desde quando.",
         ),
     ],

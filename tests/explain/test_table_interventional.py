@@ -59,7 +59,7 @@ def test_leaves_too_deep_for_a_table_are_walked_to_the_same_values() -> None:
     case = chain(10)
     background = case.values[:30]
     tables = TableExplainer.build(case.text, case.names, background=background)
-    words = TableExplainer.build(case.text, case.names, background=background, memory_mb=0.002)
+    words = TableExplainer.build(case.text, case.names, background=background, memory_mb=0.06)
     assert not tables.walked
     assert words.walked
     expected = np.stack([brute_force(case.text, row, background) for row in case.values[:3]])

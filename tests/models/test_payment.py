@@ -214,7 +214,8 @@ def test_scores_name_their_model_and_flags(book: Book, later: PaymentModel) -> N
     scores = later.score(book.matrix, book.bucket)
     frame = scores.frame()
     assert list(frame) == [
-        "account_id", "as_of", "margin", "probability", "thin_file", "unknown_bucket", "assumed", "model_id"
+        "account_id", "as_of", "margin", "probability", "p_low", "p_high", "thin_file", "unknown_bucket",
+        "assumed", "model_id",
     ]  # fmt: skip
     assert set(frame["model_id"]) == {later.model_id}
     np.testing.assert_array_equal(frame["thin_file"], book.matrix.values[:, 1] < 20)
@@ -237,7 +238,7 @@ def test_a_model_read_from_files_is_the_same_model(book: Book, later: PaymentMod
     np.testing.assert_array_equal(one.probability, other.probability)
     np.testing.assert_array_equal(one.flags, other.flags)
     assert again.to_files() == later.to_files()
-    found = again.evaluate(book.matrix, book.labels, book.bucket)
+    found = again.judge(book.matrix, book.labels, book.bucket)
     assert any("no baseline" in warning for warning in found.warnings)
 
 
@@ -297,14 +298,14 @@ def test_evaluation_stands_beside_the_baseline_and_warns_of_rows_it_learned_from
     book: Book, later: PaymentModel
 ) -> None:
     fresh = Book.draw(seed=7, months=(20_200 * US_PER_DAY,))
-    found = later.evaluate(fresh.matrix, fresh.labels, fresh.bucket, capacity=50)
+    found = later.judge(fresh.matrix, fresh.labels, fresh.bucket, capacity=50)
     rows = found.frame().set_index("group")
     assert rows.loc["all", "auc"] > 0.65
     assert rows.loc["all", "baseline_auc"] > 0.65
     assert not any("learned from" in warning for warning in found.warnings)
     assert set(rows.index) == {*BUCKETS, "unknown", "all"}
     assert rows.loc["91-180", "verdict"] == "not judged"
-    seen = later.evaluate(book.matrix, book.labels, book.bucket)
+    seen = later.judge(book.matrix, book.labels, book.bucket)
     assert any("learned from" in warning for warning in seen.warnings)
 
 

@@ -16,6 +16,8 @@ from recobro_score.features.label_specs import LabelSpec
 from recobro_score.features.labels import payment_labels
 from recobro_score.features.pipeline import compute
 from recobro_score.models.report import LOGISTIC, SCORECARD, ModelReport, report_on
+from recobro_score.timeline import Timeline
+from tests.models.event_samples import draw
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +67,7 @@ def test_it_says_what_the_model_says_of_the_same_pairs(
         observed_until=small_simulation.observed_until,
     )
     matrix = compute(bundle.schema, portfolio.store, as_ofs)
-    other = bundle.payment.evaluate(matrix, labels, account_state(portfolio.store, as_ofs).bucket)
+    other = bundle.payment.judge(matrix, labels, account_state(portfolio.store, as_ofs).bucket)
     columns = ["group", "n", "events", "auc", "brier", "slope", "ece"]
     assert report.frame()[columns].equals(other.frame()[columns])
     assert report.months["n"].sum() == report.frame().set_index("group").loc["all", "n"]
@@ -128,3 +130,19 @@ def test_it_shows_itself(report) -> None:
     assert "pays_50_in_30d" in page
     assert "scorecard" in page
     assert repr(report) == report.summary()
+
+
+def test_a_model_reports_on_a_portfolio_itself(report, bundle, portfolio, later, small_simulation) -> None:
+    found = bundle.payment.evaluate(
+        portfolio, Timeline(later, "UTC"), observed_until=small_simulation.observed_until
+    )
+    assert found.frame().equals(report.frame())
+    assert found.rivals.equals(report.rivals)
+
+
+def test_its_options_train_a_classifier_over_a_plain_table(bundle) -> None:
+    model = bundle.payment.as_sklearn()
+    values, y, _ = draw(400)
+    model.fit(values[:, :2], y)
+    assert model.options.trees == bundle.payment.scorer.options.trees
+    assert model.predict_proba(values[:5, :2]).shape == (5, 2)

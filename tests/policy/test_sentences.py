@@ -82,30 +82,23 @@ def test_a_contact_tells_effect_cost_price_rule_and_runner_up_in_one_sentence():
     assert told["es"] == (
         "Se propone enviar un SMS: según los supuestos del catálogo, aún sin datos propios, aporta unos "
         "5.210,00 COP netos, con un coste de 160,00 COP; la probabilidad de pago pasa del 30,0 % al 30,8 %; "
-        "hoy cada unidad de esa capacidad vale 1.200,00 COP; la capacidad para llamar con agentes se "
-        "dedica a "
-        "casos donde, según los supuestos del catálogo, aún sin datos propios, aporta más [capacity:call]; "
-        "la alternativa era enviar un correo electrónico, con 1.400,00 COP."
+        "la capacidad que usa es limitada: hoy cada unidad vale 1.200,00 COP; la capacidad de llamadas de "
+        "agentes se dedica hoy a casos en los que se espera que aporte más [capacity:call]; la segunda "
+        "opción era enviar un correo electrónico, que aportaría 1.400,00 COP."
     )
     assert told["en"] == (
-        "Proposed: send a text message; by the catalogue's assumptions, without data of one's own yet, "
-        "it adds "
-        "about 5,210.00 COP net at a cost of 160.00 COP; the probability of payment goes from 30.0 % to "
-        "30.8 %; "
-        "one unit of that capacity is worth 1,200.00 COP today; the capacity for calls by agents goes "
-        "where, by "
-        "the catalogue's assumptions, without data of one's own yet, it adds more [capacity:call]; "
-        "the alternative was: send an e-mail, with 1,400.00 COP."
+        "Proposed: send a text message; according to the catalogue's assumptions, with no data of our own "
+        "yet, it adds about 5,210.00 COP net at a cost of 160.00 COP; the probability of payment goes from "
+        "30.0 % to 30.8 %; the capacity it uses is limited: one unit is worth 1,200.00 COP today; the "
+        "capacity for calls by agents goes today to cases where it is expected to add more "
+        "[capacity:call]; the second choice was to send an e-mail, worth 1,400.00 COP."
     )
     assert told["pt"] == (
-        "Propõe-se enviar um SMS: segundo as suposições do catálogo, ainda sem dados próprios, "
-        "acrescenta cerca "
-        "de 5.210,00 COP líquidos, com um custo de 160,00 COP; a probabilidade de pagamento passa de "
-        "30,0 % para "
-        "30,8 %; hoje cada unidade dessa capacidade vale 1.200,00 COP; a capacidade para ligar com "
-        "agentes vai "
-        "para casos em que, segundo as suposições do catálogo, ainda sem dados próprios, acrescenta mais "
-        "[capacity:call]; a alternativa era enviar um e-mail, com 1.400,00 COP."
+        "Propõe-se enviar um SMS: segundo as premissas do catálogo, ainda sem dados próprios, acrescenta "
+        "cerca de 5.210,00 COP líquidos, com um custo de 160,00 COP; a probabilidade de pagamento passa de "
+        "30,0 % para 30,8 %; a capacidade que usa é limitada: hoje cada unidade vale 1.200,00 COP; a "
+        "capacidade de ligações de agentes vai hoje para casos em que se espera que acrescente mais "
+        "[capacity:call]; a segunda opção era enviar um e-mail, que acrescentaria 1.400,00 COP."
     )
 
 
@@ -116,20 +109,23 @@ def test_a_contact_tells_effect_cost_price_rule_and_runner_up_in_one_sentence():
             "hours:CO-sunday",
             "No se contacta: la ley colombiana no permite contactar en domingo [hours:CO-sunday].",
             "No contact: Colombian law does not permit contact on Sundays [hours:CO-sunday].",
-            "Não se contata: a lei colombiana não permite contatar aos domingos [hours:CO-sunday].",
+            "Não se faz contato: a lei colombiana não permite contatar aos domingos [hours:CO-sunday].",
         ),
         (
             "no_contact_point:call",
-            "No se contacta: no hay un contacto válido para este canal: llamada [no_contact_point:call].",
-            "No contact: there is no valid contact point for this channel: call [no_contact_point:call].",
-            "Não se contata: não há um contato válido para este canal: ligação [no_contact_point:call].",
+            "No se contacta: no hay un dato de contacto válido para este canal (llamada) "
+            "[no_contact_point:call].",
+            "No contact: there is no valid contact point for this channel (call) [no_contact_point:call].",
+            "Não se faz contato: não há um dado de contato válido para este canal (ligação) "
+            "[no_contact_point:call].",
         ),
         (
             "hours:my-own-rule",
             "No se contacta: las reglas de contacto no lo permiten a esta hora o en este día "
             "[hours:my-own-rule].",
             "No contact: the contact rules do not permit it at this hour or on this day [hours:my-own-rule].",
-            "Não se contata: as regras de contato não permitem a esta hora ou neste dia [hours:my-own-rule].",
+            "Não se faz contato: as regras de contato não permitem contato a esta hora ou neste dia "
+            "[hours:my-own-rule].",
         ),
         (
             "nothing_due",
@@ -139,9 +135,9 @@ def test_a_contact_tells_effect_cost_price_rule_and_runner_up_in_one_sentence():
         ),
         (
             "human_only",
-            "No se hace nada hoy: se pasará a una persona en cuanto haya capacidad.",
-            "Nothing is done today: it is handed over to a person as soon as there is capacity.",
-            "Não se faz nada hoje: será passado a uma pessoa assim que houver capacidade.",
+            "Hoy no se hace nada: el caso se derivará a una persona en cuanto haya capacidad.",
+            "Nothing is done today: the case is handed over to a person as soon as there is capacity.",
+            "Hoje não se faz nada: o caso será encaminhado a uma pessoa assim que houver capacidade.",
         ),
     ],
 )
@@ -153,8 +149,8 @@ def test_a_deferral_says_when_in_the_debtors_day():
     monday = instant("2025-06-09T07:00")
     told = said("pt", "no_action", "hours:CO-sunday", next_allowed_at=np.array([monday, NEVER]))
     assert told == (
-        "Não se contata: a lei colombiana não permite contatar aos domingos [hours:CO-sunday]; "
-        "volta-se a verificar em 09/06/2025."
+        "Não se faz contato: a lei colombiana não permite contatar aos domingos [hours:CO-sunday]; "
+        "será verificado de novo em 09/06/2025."
     )
 
 
@@ -164,7 +160,9 @@ def test_whoever_loses_a_scarce_capacity_is_told_what_it_would_have_added():
         "runner_up_value": np.array([900.0, np.nan]),
     }
     told = said("es", "no_action", "capacity:call", **lost)
-    assert told.endswith("[capacity:call]; la alternativa era llamar con un agente, con 900,00 COP.")
+    assert told.endswith(
+        "[capacity:call]; la segunda opción era pedir a un agente que llame, que aportaría 900,00 COP."
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

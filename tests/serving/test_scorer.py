@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -11,7 +12,8 @@ from recobro_score import engine
 from recobro_score.bundle import Bundle
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.portfolio import Portfolio
-from recobro_score.errors import ContractError
+from recobro_score.errors import ConfigError, ContractError
+from recobro_score.explain.readers import READERS
 from recobro_score.serving import Scorer
 
 AS_OF = "2025-05-01"
@@ -68,6 +70,7 @@ def test_one_account_from_raw_events_has_the_bits_of_the_batch(number, scorer, s
         assert getattr(result, name) == row[name]
     assert [reason.text for reason in result.reasons] == row["reasons"]
     assert [reason.contribution for reason in result.reasons] == row["reason_contributions"]
+    assert [reason.points for reason in result.reasons] == row["reason_points"]
     assert ",".join(result.flags) == row["flags"]
 
 
@@ -106,3 +109,44 @@ def test_bad_rows_are_named_all_at_once(scorer, small_simulation):
 def test_a_request_with_unknown_fields_is_refused(scorer):
     with pytest.raises(ValidationError):
         scorer.score_one({"as_of": AS_OF, "account": {}, "acount": {}})
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("language", ["es", "en", "pt", "es-MX"])
+def test_one_account_is_explained_to_any_reader_as_the_batch_is(
+    reader, language, scorer, small_simulation, small_bundle, zone
+):
+    portfolio = Portfolio.from_frames(dict(small_simulation.tables), options=PortfolioOptions(time_zone=zone))
+    few = portfolio.store.take(np.arange(3, 400, 99))
+    scored = engine.score(Bundle.load(small_bundle), few, AS_OF, reader=reader, language=language)
+    for row in scored.table().to_pylist():
+        request = request_of(small_simulation.tables, row["account_id"])
+        found = scorer.explain_one(request, reader=reader, language=language)
+        assert (found.reader, found.language) == (reader, language)
+        assert (found.account_id, found.margin, found.p_pay) == (
+            row["account_id"],
+            row["margin"],
+            row["p_pay"],
+        )
+        assert [reason.text for reason in found.reasons] == row["reasons"]
+        assert [reason.concept for reason in found.reasons] == row["reason_codes"]
+        assert [reason.points for reason in found.reasons] == row["reason_points"]
+        assert found.average_margin == scored.contributions.bias[0]
+        assert type(found).model_validate_json(found.model_dump_json()) == found
+
+
+def test_the_scorer_s_own_reader_and_language_are_the_default(small_bundle, zone, small_simulation, scorer):
+    own = Scorer.load(small_bundle, time_zone=zone, language="pt", reader="debtor")
+    request = request_of(
+        small_simulation.tables, small_simulation.tables["accounts"]["account_id"][5].as_py()
+    )
+    found = own.explain_one(request)
+    assert found == scorer.explain_one(request, reader="debtor", language="pt")
+    assert own.score_one(request).reasons == found.reasons
+    assert found.reasons != scorer.score_one(request).reasons
+
+
+@pytest.mark.parametrize("wrong", [{"reader": "judge"}, {"language": "fr"}])
+def test_a_reader_or_language_that_does_not_exist_is_refused_when_the_scorer_is_made(small_bundle, wrong):
+    with pytest.raises(ConfigError):
+        Scorer.load(small_bundle, **wrong)

@@ -14,9 +14,10 @@ from recobro_score.calendars import US_PER_DAY, format_instant, parse_instant
 from recobro_score.data.events import EventStore
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.engine.outputs import Outputs
-from recobro_score.engine.scored import REASONS, Scored, score
+from recobro_score.engine.scored import Scored, score
 from recobro_score.errors import ContractError
-from recobro_score.explain.reasons import Reasons
+from recobro_score.explain.readers import AGENT, require_texts
+from recobro_score.explain.reasons import DEFAULT_REASONS, Reasons
 from recobro_score.money import Rates
 from recobro_score.policy.decide import (
     Candidates,
@@ -27,7 +28,6 @@ from recobro_score.policy.decide import (
     decide,
     policy_version,
 )
-from recobro_score.texts import load_texts
 
 Progress = Callable[[str, float], None]
 
@@ -48,6 +48,8 @@ class RunOptions:
         Dated exchange rates; needed when accounts or costs are in several currencies.
     language : str
         Language of the sentences.
+    reader : str
+        Whom the reasons for the score are for: ``agent``, ``debtor`` or ``auditor``.
     buckets : int
         Parts in which accounts are scored; bounds memory.
     threads : int
@@ -57,6 +59,7 @@ class RunOptions:
     capacities: Mapping[str, int] = field(default_factory=dict)
     rates: Rates | None = None
     language: str = "es"
+    reader: str = AGENT
     buckets: int = 1
     threads: int = 1
 
@@ -92,11 +95,14 @@ def run(
     Raises
     ------
     ConfigError
-        If a capacity names no pool of the catalogue, or a currency has no rate.
+        If a capacity names no pool of the catalogue, a currency has no rate, or there is no such reader or
+        language.
+    TextMissing
+        If a sentence is missing that the reader may be told.
     """
     options = options or RunOptions()
     instant = parse_instant(as_of, portfolio.store.time_zone) if isinstance(as_of, str) else as_of
-    load_texts(options.language)
+    require_texts(options.reader, options.language, bundle.schema.concepts)
     check_capacities(bundle.policy.catalogue, options.capacities)
     if portfolio.n_accounts == 0:
         msg = "the portfolio holds no usable account"
@@ -106,7 +112,14 @@ def run(
     found: list[Candidates] = []
     done = 0
     for part in store.buckets(options.buckets):
-        scored = score(bundle, part, instant, language=options.language, threads=options.threads)
+        scored = score(
+            bundle,
+            part,
+            instant,
+            language=options.language,
+            reader=options.reader,
+            threads=options.threads,
+        )
         tables.append(scored.table())
         found.append(_candidates(bundle, scored, instant, options))
         done += part.n_accounts
@@ -164,7 +177,7 @@ def _candidates(bundle: Bundle, scored: Scored, as_of: int, options: RunOptions)
 
 
 def _reason_columns(reasons: Reasons, n_accounts: int) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
-    codes = np.full((n_accounts, REASONS), None, dtype=object)
+    codes = np.full((n_accounts, DEFAULT_REASONS), None, dtype=object)
     texts = codes.copy()
     codes[reasons.row, reasons.rank - 1] = reasons.concept
     texts[reasons.row, reasons.rank - 1] = reasons.text

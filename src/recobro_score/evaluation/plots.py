@@ -160,6 +160,66 @@ def plot_rivals(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     return axes
 
 
+def plot_survival(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw Kaplan and Meier's curves with their 95 % intervals, one per group.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `survival.survival_table`, or the frame of one `survival.SurvivalCurve`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure where absent.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    axes = ax if ax is not None else _new_axes()
+    groups = table.groupby("group") if "group" in table else [(None, table)]
+    for label, part in groups:
+        time, survival = [0.0, *part["time"]], [1.0, *part["survival"]]
+        (line,) = axes.step(time, survival, where="post", linewidth=1.5, label=label)
+        axes.fill_between(
+            part["time"], part["low"], part["high"], step="post", color=line.get_color(), alpha=0.15
+        )
+    axes.set(xlabel="time", ylabel="share not ended", title="Kaplan-Meier")
+    axes.set_ylim(0, 1.02)
+    if "group" in table:
+        axes.legend(frameon=False, fontsize="small")
+    return axes
+
+
+def plot_amounts(table: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Draw recovered against expected money per tenth of the rows, with 95 % intervals; log scales.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `amounts.decile_table`. Currencies share the axes, each in its own major units.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure where absent.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+    """
+    axes = ax if ax is not None else _new_axes()
+    shown = table[(table["expected"] > 0) & (table["recovered"] > 0)]
+    for currency, part in shown.groupby("currency"):
+        reach = 1.96 * part["recovered_se"].fillna(0.0)
+        below = reach.clip(upper=0.9 * part["recovered"])
+        axes.errorbar(
+            part["expected"], part["recovered"], yerr=[below, reach], fmt="o", markersize=4, capsize=2,
+            label=currency,
+        )  # fmt: skip
+        ends = [part["expected"].min(), part["expected"].max()]
+        axes.plot(ends, ends, color="0.7", linewidth=1, zorder=0)
+    axes.set(xscale="log", yscale="log", title="Money by tenths of the list")
+    axes.set(xlabel="expected per account", ylabel="recovered per account")
+    axes.legend(frameon=False, fontsize="small")
+    return axes
+
+
 def _new_axes() -> Axes:
     from matplotlib import pyplot as plt
 

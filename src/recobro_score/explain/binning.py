@@ -94,7 +94,7 @@ class Binning:
         return cls(edges, tuple(np.append(edge, end) for edge, end in zip(lists, ends, strict=True)))
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+@njit(nogil=True, cache=True)
 def encode(
     values: NDArray[np.float64],
     first: int,

@@ -7,12 +7,14 @@ features become concepts and where additivity is checked.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numba import njit
 
 from recobro_score.errors import RecobroError, SchemaMismatch
+from recobro_score.explain.kernel import keep_heaviest
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -71,10 +73,26 @@ class ConceptReasons:
         without : collection of str
             Concepts left aside.
         """
-        kept = np.array([i for i, name in enumerate(self.concepts) if name not in without], dtype=np.int64)
-        values = self.values[:, kept]
-        order = np.argsort(-np.abs(values), axis=1, kind="stable")[:, :k]
-        return TopConcepts(kept[order], np.take_along_axis(values, order, axis=1))
+        return heaviest(self.values, [i for i, name in enumerate(self.concepts) if name not in without], k)
+
+
+def heaviest(values: NDArray[np.float64], among: Sequence[int], k: int) -> TopConcepts:
+    """Return the `k` largest magnitudes of each row among some columns; ties go to the first of them.
+
+    Parameters
+    ----------
+    values : float64 array, shape (n, C)
+        Contributions.
+    among : sequence of int
+        The columns, in order.
+    k : int
+        How many, at least 1; fewer come back if there are fewer.
+    """
+    columns = np.array(among, dtype=np.int64)
+    shape = len(values), min(k, len(columns))
+    index, value = np.zeros(shape, dtype=np.int64), np.zeros(shape)
+    keep_heaviest(np.ascontiguousarray(values[:, columns]), index, value)
+    return TopConcepts(columns[index], value)
 
 
 def concept_contributions(
@@ -108,14 +126,20 @@ def concept_contributions(
         expected = (len(margin), len(concepts) + 1)
         msg = f"contributions must have the shape (accounts, features + 1) = {expected}, got {contrib.shape}"
         raise SchemaMismatch(msg)
-    names = tuple(dict.fromkeys(concepts))
-    concept_of = np.array([names.index(name) for name in concepts], dtype=np.int64)
+    names, concept_of = _grouped(tuple(concepts))
     values = np.zeros((len(margin), len(names)))
     lead = np.full((len(margin), len(names)), -1, dtype=np.int64)
     total = np.empty(len(margin))
     _gather(np.ascontiguousarray(contrib), concept_of, values, lead, total)
     _check_additivity(total, margin, account_ids)
     return ConceptReasons(names, values, np.ascontiguousarray(contrib[:, -1]), lead)
+
+
+@lru_cache(maxsize=16)
+def _grouped(concepts: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the different concepts and the position of each feature's among them."""
+    names = tuple(dict.fromkeys(concepts))
+    return names, np.array([names.index(name) for name in concepts], dtype=np.int64)
 
 
 def _check_additivity(
@@ -134,7 +158,7 @@ def _check_additivity(
     raise RecobroError(msg)
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+@njit(nogil=True, cache=True)
 def _gather(contrib, concept_of, values, lead, total):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Fill `values`, `lead` and `total`: features in order, so that a row alone gives the same bits."""
     n_features = len(concept_of)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from recobro_score.explain.kernel import MOST_CONDITIONS
-from recobro_score.explain.shapley import all_patterns, all_patterns_against, quadrature
+from recobro_score.explain.shapley import WORD_BITS, all_patterns, all_patterns_against, quadrature
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +38,8 @@ class Game(Protocol):
     """How leaves are valued."""
 
     @property
-    def halves(self) -> bool:
-        """Whether a leaf of many conditions splits into two tables."""
+    def factors(self) -> bool:
+        """Whether a leaf of many conditions is a product of factors of few, each with a table."""
 
     @property
     def weight(self) -> Floats:
@@ -55,14 +54,17 @@ class Game(Protocol):
     def terms(self, leaf: Leaf, label: Mapping[int, Ints]) -> Terms:
         """Return what the leaf is summed over."""
 
+    def most_terms(self, conditions: int) -> int:
+        """Return how many terms a leaf of so many conditions has at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class PathDependent:
     """Unknown columns take the way of the training rows, as in LightGBM's `pred_contrib`."""
 
     @property
-    def halves(self) -> bool:
-        """Products at each point split in two."""
+    def factors(self) -> bool:
+        """A leaf is a product at each point."""
         return True
 
     @property
@@ -87,6 +89,10 @@ class PathDependent:
         rule = quadrature(len(leaf.slots))
         return Terms(rule.point, rule.weight, np.empty(0, dtype=np.uint64), np.empty(0))
 
+    def most_terms(self, conditions: int) -> int:
+        """Return the number of points."""
+        return len(quadrature(conditions).point)
+
 
 @dataclass(frozen=True, slots=True)
 class Interventional:
@@ -101,14 +107,14 @@ class Interventional:
     codes: NDArray[np.uint16]
 
     @property
-    def halves(self) -> bool:
-        """A mean over background rows does not split."""
+    def factors(self) -> bool:
+        """A mean over background rows is no product."""
         return False
 
     @property
     def weight(self) -> Floats:
         """Return (a − 1)! c! / (a + c)! for a, c ≤ 64; 0 where a is 0."""
-        most = MOST_CONDITIONS + 1
+        most = WORD_BITS + 1
         return np.array([[1 / (a * comb(a + c, a)) if a else 0.0 for c in range(most)] for a in range(most)])
 
     def bias(self, leaf: Leaf, label: Mapping[int, Ints]) -> float:
@@ -132,3 +138,7 @@ class Interventional:
             pattern |= met[classes[self.codes[slot]]] << np.uint64(bit)
         seen, count = np.unique(pattern, return_counts=True)
         return Terms(np.empty(0), np.empty(0), seen, count / self.codes.shape[1])
+
+    def most_terms(self, conditions: int) -> int:
+        """Return the number of patterns or of rows, whichever is less."""
+        return min(1 << conditions, int(self.codes.shape[1]))

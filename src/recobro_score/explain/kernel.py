@@ -7,16 +7,14 @@ same bits for any block, any thread and any neighbours.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import njit
 
 from recobro_score.explain.binning import encode
-from recobro_score.explain.shapley import LANES, STEP, against_background, leaf_values
+from recobro_score.explain.lanes import add_lanes, fetch, sum_products
+from recobro_score.explain.shapley import LANES, WORD_BITS, against_background, leaf_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,11 +24,14 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Entries = NDArray[np.float32] | NDArray[np.float64]
 
-MOST_CONDITIONS = 64
-"""Conditions of one leaf: they fill one word."""
+BLOCK = 256
+"""Rows that go through a tree together: all that belongs to them stays in the first-level cache."""
 
-BLOCK = 1024
-"""Rows that are explained together: what belongs to them stays in the processor's cache."""
+SLAB = 4096
+"""Rows that go through some trees together, so that the tables of these are fetched once for all of them."""
+
+TOGETHER = 1 << 18
+"""Table entries of trees that rows go through together: they stay in the second-level cache."""
 
 
 class Words(NamedTuple):
@@ -40,59 +41,60 @@ class Words(NamedTuple):
     """
 
     start: Ints
-    slot: Ints
-    word: Ints
-    at: Ints
+    slot: Bits
+    word: Bits
+    at: Bits
     bits: Bits
     words: Ints
 
 
 class Tables(NamedTuple):
-    """Groups of leaves: row ``field`` of the table that begins at ``rows[at]``.
+    """Groups of leaves: row ``field`` of the table that begins at entry ``at`` and is `width` wide.
 
-    The field of a word is ``(word >> shift) & mask``; a row has as many entries as the tree has places.
+    The field of a word is ``(word >> shift) & mask``; `lane` is where the row belongs in that of the tree.
     """
 
     start: Ints
-    word: Ints
+    word: Bits
     shift: Bits
     mask: Bits
-    at: Ints
-    rows: Entries
+    at: Bits
+    lane: Bits
+    width: Bits
 
 
-class Halves(NamedTuple):
-    """Leaves of up to 16 conditions as two tables of `half_patterns`, the low bits first.
+class Factors(NamedTuple):
+    """Groups of deep leaves: the tables ``first[i] … first[i + 1] − 1`` of group i are `factor_patterns`.
 
-    ``place[i, lane]`` is where in the tree's row each condition belongs; unused lanes hold zeros.
+    Fields of one word choose their rows, of `points` points each. ``place[f, lane]`` is where in the tree's
+    row each of the `used` columns of factor f belongs.
     """
 
     start: Ints
-    word: Ints
-    shift: Bits
-    low: Ints
-    high: Ints
+    word: Bits
     points: Ints
-    at_low: Ints
-    at_high: Ints
-    place: Ints
-    rows: Entries
+    first: Ints
+    shift: Bits
+    mask: Bits
+    at: Bits
+    used: Ints
+    place: Bits
 
 
 class Walks(NamedTuple):
-    """Leaves too deep for any table: their conditions, and what they are weighed with.
+    """Leaves without tables: their conditions, and what they are weighed with.
 
     Leaf i has the conditions ``first[i] … first[i + 1] − 1`` and the points (or background patterns)
     ``terms[i] … terms[i + 1] − 1``; ``weight`` is empty where contributions are path-dependent.
     """
 
     start: Ints
-    word: Ints
+    word: Bits
     shift: Bits
     value: Floats
     first: Ints
     share: Floats
-    place: Ints
+    place: Bits
     terms: Ints
     point: Floats
     point_weight: Floats
@@ -102,173 +104,216 @@ class Walks(NamedTuple):
 
 
 class Model(NamedTuple):
-    """All trees; the places of tree t are the columns ``column[start[t] : start[t + 1]]`` of the result."""
+    """All trees, their table entries tree by tree: those of tree t end at ``rows[ends[t]]``.
+
+    What tree t adds stands in a row whose entries belong to the columns ``column[start[t] : start[t + 1]]``
+    of the result; without any `column`, to its first ones in order.
+    """
 
     words: Words
     tables: Tables
-    halves: Halves
+    factors: Factors
     walks: Walks
     start: Ints
-    column: Ints
+    column: Bits
+    ends: Ints
+    rows: Entries
 
 
-def _adding_lanes(_: Any, target: Any, to: Any, source: Any, at: Any) -> Any:  # noqa: ANN401
-    """Add ``source[at : at + LANES]`` to ``target[to : to + LANES]`` in one instruction."""
+class Room(NamedTuple):
+    """What a block of rows needs on its way: words of some trees, the row of one, and for deep leaves."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
-        target, to, source, at = arguments
-        mine = _lanes(context, builder, signature.args[0], target, to)
-        theirs = _lanes(context, builder, signature.args[2], source, at)
-        size = context.get_abi_sizeof(context.get_data_type(signature.args[0].dtype))
-        total = builder.fadd(builder.load(mine, align=size), builder.load(theirs, align=size))
-        builder.store(total, mine, align=size)
-        return context.get_dummy_value()
-
-    return types.void(target, to, source, at), generate
+    words: Bits
+    row: Entries
+    others: Entries
+    own: Entries
+    before: Floats
+    values: Floats
 
 
-_add_lanes: Any = intrinsic(_adding_lanes)
+@njit(nogil=True, cache=True)
+def _add_words(words, first, last, codes, n, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write the words of some trees into ``out[tree − first, word, row]``."""
+    for tree in range(first, last):
+        for w in range(words.words[tree]):
+            for r in range(n):
+                out[tree - first, w, r] = np.uint64(0)
+        for use in range(words.start[tree], words.start[tree + 1]):
+            slot, word, at = words.slot[use], words.word[use], words.at[use]
+            for r in range(n):
+                out[tree - first, word, r] += words.bits[at + codes[slot, r]]
 
 
-def _summing_products(_: Any, target: Any, to: Any, source: Any, at: Any, by: Any, count: Any) -> Any:  # noqa: ANN401
-    """Set ``target[to : to + LANES]`` to the sum of ``source[at : at + LANES] * source[by]``.
-
-    It runs over `count` pairs (at, by), each `STEP` after the last; the sum stays in a register.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ANN401
-        target, to, source, at, by, count = arguments
-        kind = signature.args[2]
-        scalar = context.get_data_type(kind.dtype)
-        size = context.get_abi_sizeof(scalar)
-        vector = ir.VectorType(scalar, LANES)
-        zeros = ir.Constant(vector, [0.0] * LANES)
-        total = cgutils.alloca_once_value(builder, zeros)  # type: ignore[no-untyped-call]
-        first = ir.Constant(ir.IntType(32), 0)
-        spread = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        with cgutils.for_range(builder, count) as loop:
-            offset = builder.mul(loop.index, ir.Constant(loop.index.type, STEP))
-            row = _lanes(context, builder, kind, source, builder.add(at, offset))
-            factor = builder.load(_pointer(context, builder, kind, source, builder.add(by, offset)))
-            alone = builder.insert_element(ir.Constant(vector, ir.Undefined), factor, first)
-            factors = builder.shuffle_vector(alone, ir.Constant(vector, ir.Undefined), spread)
-            product = builder.fmul(builder.load(row, align=size), factors)
-            builder.store(builder.fadd(builder.load(total), product), total)
-        mine = _lanes(context, builder, signature.args[0], target, to)
-        builder.store(builder.load(total), mine, align=size)
-        return context.get_dummy_value()
-
-    return types.void(target, to, source, at, by, count), generate
+@njit(nogil=True, cache=True)
+def _fetch_tables(tables, first, last, words, rows):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Ask for what one row will look up in some trees, so that it comes while other work is done."""
+    for tree in range(first, last):
+        for i in range(tables.start[tree], tables.start[tree + 1]):
+            field = (words[tree - first, tables.word[i], 0] >> tables.shift[i]) & tables.mask[i]
+            fetch(rows, tables.at[i] + field * tables.width[i])
 
 
-_sum_products: Any = intrinsic(_summing_products)
-
-
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:  # noqa: ANN401
-    return builder.gep(context.make_array(kind)(context, builder, array).data, [at])
-
-
-def _lanes(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:  # noqa: ANN401
-    vector = ir.VectorType(context.get_data_type(kind.dtype), LANES)
-    return builder.bitcast(_pointer(context, builder, kind, array, at), vector.as_pointer())
-
-
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
-def _add_words(words, tree, codes, n, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    for w in range(words.words[tree]):
-        for r in range(n):
-            out[w, r] = np.uint64(0)
-    for use in range(words.start[tree], words.start[tree + 1]):
-        own = out[words.word[use]]
-        code = codes[words.slot[use]]
-        bits = words.bits[words.at[use] :]
-        for r in range(n):
-            own[r] += bits[code[r]]
-
-
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
-def _add_tables(tables, tree, words, n, width, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True, cache=True, inline="always")
+def _add_tables(tables, tree, words, of, n, width, rows, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for i in range(tables.start[tree], tables.start[tree + 1]):
-        begin, shift, mask = tables.at[i], tables.shift[i], tables.mask[i]
-        word = words[tables.word[i]]
+        begin, shift, mask, word = tables.at[i], tables.shift[i], tables.mask[i], tables.word[i]
+        lane, own = tables.lane[i], tables.width[i]
         for r in range(n):
-            at = begin + np.int64((word[r] >> shift) & mask) * width
-            for lane in range(0, width, LANES):
-                _add_lanes(room, r * width + lane, tables.rows, at + lane)
+            at = begin + ((words[of, word, r] >> shift) & mask) * own
+            for k in range(0, np.int64(own), LANES):
+                add_lanes(room, r * width + lane + k, rows, at + k)
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
-def _add_halves(halves, tree, words, n, width, own, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    for i in range(halves.start[tree], halves.start[tree + 1]):
-        word, shift, points = words[halves.word[i]], halves.shift[i], halves.points[i]
-        low, high = halves.low[i], halves.high[i]
-        size = points * STEP
+@njit(nogil=True, cache=True)
+def _factor_row(factors, factor, points, word):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    size = LANES * (points + (points + LANES - 1) // LANES)
+    return factors.at[factor] + ((word >> factors.shift[factor]) & factors.mask[factor]) * np.uint64(size)
+
+
+@njit(nogil=True, cache=True)
+def _others(factors, group, factor, word, rows, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Write into `out` the product of all other factors of a group at each point."""
+    points = factors.points[group]
+    for q in range(points):
+        out[q] = 1.0
+    for other in range(factors.first[group], factors.first[group + 1]):
+        if other != factor:
+            at = _factor_row(factors, other, points, word) + points * LANES
+            for q in range(points):
+                out[q] *= rows[at + q]
+
+
+@njit(nogil=True, cache=True)
+def _add_factors(factors, tree, of, n, width, rows, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    for i in range(factors.start[tree], factors.start[tree + 1]):
+        points, first, last = factors.points[i], factors.first[i], factors.first[i + 1]
         for r in range(n):
-            field = np.int64(word[r] >> shift)
-            a = halves.at_low[i] + (field & ((1 << low) - 1)) * size
-            b = halves.at_high[i] + ((field >> low) & ((1 << high) - 1)) * size
-            _sum_products(own, 0, halves.rows, a, b + LANES, points)
-            _sum_products(own, LANES, halves.rows, b, a + LANES, points)
-            for lane in range(low):
-                room[r * width + halves.place[i, lane]] += own[lane]
-            for lane in range(LANES, LANES + high):
-                room[r * width + halves.place[i, lane]] += own[lane]
+            word = room.words[of, factors.word[i], r]
+            base = np.uint64(r * width)
+            for f in range(first, last):
+                at = _factor_row(factors, f, points, word)
+                if last - first == 2:
+                    by = _factor_row(factors, first + last - 1 - f, points, word) + points * LANES
+                    sum_products(room.own, rows, at, rows, by, points)
+                else:
+                    _others(factors, i, f, word, rows, room.others)
+                    sum_products(room.own, rows, at, room.others, 0, points)
+                for lane in range(factors.used[f]):
+                    room.row[base + factors.place[f, lane]] += room.own[lane]
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
-def _add_walks(walks, tree, words, n, width, before, own, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+@njit(nogil=True, cache=True)
+def _add_walks(walks, tree, of, n, width, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for i in range(walks.start[tree], walks.start[tree + 1]):
         first, last = walks.first[i], walks.first[i + 1]
         begin, end = walks.terms[i], walks.terms[i + 1]
-        word, shift, value = words[walks.word[i]], walks.shift[i], walks.value[i]
-        d = last - first
+        value, own = walks.value[i], room.values[: last - first]
         for r in range(n):
-            field = word[r] >> shift
+            field = room.words[of, walks.word[i], r] >> walks.shift[i]
             if walks.weight.shape[0] == 0:
                 point, weight = walks.point[begin:end], walks.point_weight[begin:end]
-                leaf_values(field, walks.share[first:last], value, point, weight, before, own)
+                leaf_values(field, walks.share[first:last], value, point, weight, room.before, own)
             else:
                 seen, share = walks.seen[begin:end], walks.seen_share[begin:end]
-                against_background(field, seen, share, value, walks.weight, own[:d])
-            for j in range(d):
-                room[r * width + walks.place[first + j]] += own[j]
+                against_background(field, seen, share, value, walks.weight, own)
+            for j in range(last - first):
+                room.row[np.uint64(r * width) + walks.place[first + j]] += own[j]
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
-def add_contributions(values, first, last, edges, model, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Add the contributions of the rows ``first … last − 1`` of `values` to ``out[0 … last − first − 1]``."""
-    block = min(BLOCK, last - first)
-    trees = model.start.shape[0] - 1
-    widest = 0
-    for tree in range(trees):
-        widest = max(widest, model.start[tree + 1] - model.start[tree])
-    codes = np.empty((edges.column.shape[0], block), np.uint16)
-    found, place = np.empty(block), np.empty(block, np.int64)
-    words = np.empty((max(1, model.words.words.max() if trees else 1), block), np.uint64)
-    room = np.empty(block * (widest + LANES), model.tables.rows.dtype)
-    lanes = np.empty(2 * LANES, room.dtype)
-    before, own = np.empty(MOST_CONDITIONS), np.empty(MOST_CONDITIONS)
-    for begin in range(first, last, block):
-        n = min(block, last - begin)
-        encode(values, begin, begin + n, edges, codes, found, place)
-        for tree in range(trees):
-            at = model.start[tree]
-            places = model.start[tree + 1] - at
-            width = (places + LANES - 1) // LANES * LANES
-            _add_words(model.words, tree, codes, n, words)
+@njit(nogil=True, cache=True)
+def _next_trees(model, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return the end of the trees from `first` on whose tables lie together in the cache, one at least."""
+    last = first + 1
+    while last + 1 < model.ends.shape[0] and model.ends[last + 1] - model.ends[first] <= TOGETHER:
+        last += 1
+    return last
+
+
+@njit(nogil=True, cache=True)
+def _add_trees(model, first, last, codes, n, room, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Add some trees to a block of rows.
+
+    The words of as many trees are looked up at once as there is room for: many where there are few rows.
+    """
+    trees = room.words.shape[0]
+    in_order = model.column.shape[0] == 0
+    for begin in range(first, last, trees):
+        end = min(begin + trees, last)
+        _add_words(model.words, begin, end, codes, n, room.words)
+        if n == 1:
+            _fetch_tables(model.tables, begin, end, room.words, model.rows)
+        for t in range(begin, end):
+            at, of = model.start[t], t - begin
+            width = model.start[t + 1] - at
             for k in range(n * width):
-                room[k] = 0.0
-            _add_tables(model.tables, tree, words, n, width, room)
-            if model.halves.start[tree] < model.halves.start[tree + 1]:
-                _add_halves(model.halves, tree, words, n, width, lanes, room)
-            if model.walks.start[tree] < model.walks.start[tree + 1]:
-                _add_walks(model.walks, tree, words, n, width, before, own, room)
-            for r in range(n):
-                for k in range(places):
-                    out[begin - first + r, model.column[at + k]] += room[r * width + k]
+                room.row[k] = 0.0
+            _add_tables(model.tables, t, room.words, of, n, width, model.rows, room.row)
+            if model.factors.start[t] < model.factors.start[t + 1]:
+                _add_factors(model.factors, t, of, n, width, model.rows, room)
+            if model.walks.start[t] < model.walks.start[t + 1]:
+                _add_walks(model.walks, t, of, n, width, room)
+            if in_order:
+                for r in range(n):
+                    for k in range(width):
+                        out[r, k] += room.row[r * width + k]
+            else:
+                for r in range(n):
+                    for k in range(width):
+                        out[r, model.column[at + k]] += room.row[r * width + k]
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+@njit(nogil=True, cache=True)
+def _room(model, block):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    widest = 0
+    for tree in range(model.start.shape[0] - 1):
+        widest = max(widest, model.start[tree + 1] - model.start[tree])
+    kind = model.rows.dtype
+    return Room(
+        np.empty((max(1, BLOCK // block), model.words.words.max(), block), np.uint64),
+        np.empty(block * widest, kind),
+        np.empty(WORD_BITS, kind),
+        np.empty(LANES, kind),
+        np.empty(WORD_BITS),
+        np.empty(WORD_BITS),
+    )
+
+
+@njit(nogil=True, cache=True)
+def add_contributions(values, first, last, edges, model, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Add the contributions of the rows ``first … last − 1`` of `values` to ``out[0 … last − first − 1]``.
+
+    `out` may have more columns than there are contributions.
+    """
+    trees = model.start.shape[0] - 1
+    if trees == 0 or first == last:
+        return
+    slab = min(SLAB, last - first)
+    block = min(BLOCK, slab)
+    blocks = (slab + block - 1) // block
+    columns = out.shape[1]
+    codes = np.empty((blocks, edges.column.shape[0], block), np.uint16)
+    found, place = np.empty(block), np.empty(block, np.int64)
+    total = np.empty((slab, (columns + LANES - 1) // LANES * LANES))
+    room = _room(model, block)
+    for begin in range(first, last, slab):
+        end = min(begin + slab, last)
+        total[:] = 0.0
+        for i in range((end - begin + block - 1) // block):
+            row = begin + i * block
+            encode(values, row, min(row + block, end), edges, codes[i], found, place)
+        tree = 0
+        while tree < trees:
+            after = _next_trees(model, tree) if blocks > 1 else trees
+            for i in range((end - begin + block - 1) // block):
+                n = min(block, end - begin - i * block)
+                _add_trees(model, tree, after, codes[i], n, room, total[i * block :])
+            tree = after
+        for r in range(begin, end):
+            for c in range(columns):
+                out[r - first, c] += total[r - begin, c]
+
+
+@njit(nogil=True, cache=True)
 def keep_heaviest(values, index, heaviest):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Write the columns of the k largest magnitudes of each row, and their values; ties go to the first."""
     k = index.shape[1]

@@ -10,7 +10,7 @@ import numpy as np
 
 from recobro_score.data.state import BUCKETS
 from recobro_score.errors import SchemaMismatch, hint
-from recobro_score.explain.wording import Wording
+from recobro_score.explain.wording import wording_in
 from recobro_score.features.recipes import STATE_TABLE
 from recobro_score.texts import Texts, load_texts
 
@@ -68,12 +68,11 @@ def features_to_shap(contrib: Floats, matrix: FeatureMatrix, *, language: str) -
     """
     from shap import Explanation
 
-    wording = Wording(load_texts(language), matrix.schema)
     return Explanation(
         values=contrib[:, :-1],
         base_values=contrib[:, -1],
         data=matrix.values,
-        feature_names=[wording.label(position) for position in range(len(matrix.schema))],
+        feature_names=list(wording_in(language, matrix.schema).labels),
     )
 
 
@@ -128,14 +127,12 @@ def plot_dependence(
     ax.scatter(places.x, weight, s=14, alpha=0.55, c=colours.tolist(), linewidths=0)
     for side, key in ((RAISES, "raises"), (LOWERS, "lowers")):
         ax.scatter([], [], s=28, c=side, label=texts.render(f"explain.{key}"))
-    label = Wording(texts, matrix.schema).label(position)
+    label = wording_in(language, matrix.schema).labels[position]
     title = texts.render("explain.dependence_title", label=label)
     ax.set_title(fill(title, TITLE_WIDTH), loc="left", pad=30)
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False, borderaxespad=0.2)
     unit = matrix.schema.features[position].unit
-    key = f"explain.{unit}_axis"
-    named = unit != "money" or currency
-    ax.set_xlabel(texts.render(key, label=label, currency=currency) if key in texts and named else label)
+    ax.set_xlabel(_with_unit(label, unit, currency, texts))
     ax.set_ylabel(texts.render("explain.dependence_axis"))
     _localise(ax.yaxis, texts)
     _localise(ax.xaxis, texts, scale=100.0 if unit == "ratio" else 1.0)
@@ -145,6 +142,15 @@ def plot_dependence(
         _name_missing(ax, texts, places.missing)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def _with_unit(label: str, unit: str, currency: str, texts: Texts) -> str:
+    """Return a label with the unit behind it, where there is one that the label does not begin with."""
+    key = f"explain.{unit}_axis"
+    days = texts.render("value.days.many", number="").strip()
+    if key not in texts or (unit == "money" and not currency) or (unit == "days" and label.startswith(days)):
+        return label
+    return texts.render(key, label=label, currency=currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +222,7 @@ def plot_waterfall(contributions: ConceptReasons, row: int, *, language: str, ac
     texts = load_texts(language)
     figure = plt.figure()
     ax = figure.add_subplot()
-    figure.subplots_adjust(left=0.34, right=0.96)
+    figure.subplots_adjust(left=0.40, right=0.96)
     interactive = mpl.is_interactive()
     waterfall(
         to_shap(contributions, language=language)[row], max_display=len(contributions.concepts), show=False
@@ -254,7 +260,7 @@ def plot_concepts(contributions: ConceptReasons, *, language: str, ax: Axes | No
 
     texts = load_texts(language)
     if ax is None:
-        figure = plt.figure(figsize=(8, 0.36 * len(contributions.concepts) + 1.6), layout="constrained")
+        figure = plt.figure(figsize=(8.8, 0.36 * len(contributions.concepts) + 1.6), layout="constrained")
         ax = figure.add_subplot()
     raised = np.maximum(contributions.values, 0.0).mean(axis=0)
     lowered = np.minimum(contributions.values, 0.0).mean(axis=0)

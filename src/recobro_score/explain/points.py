@@ -5,10 +5,11 @@ Around the account's own margin m, with the calibrated probability p,
 
     points(v) = sign(v) · (p(m + |v|/2) − p(m − |v|/2)).
 
-It is odd and increasing in v, so the points of an account keep the order and the signs of its contributions,
-and no contribution is worth more than the whole way from 0 to 1. The plain difference with and without the
-concept, p(m) − p(m − v), keeps the signs but not the order between what raises and what lowers. Points are
-for reading: they do not add up to anything, the contributions to the margin do.
+It is odd and never falls as v grows: the points of an account keep the order and the signs of its
+contributions (a calibration in steps can tie them, or make them 0), and none is worth more than the whole way
+from 0 to 1. The plain difference with and without the concept, p(m) − p(m − v), keeps the signs but not the
+order between what raises and what lowers. Points are for reading: they do not add up to anything, the
+contributions to the margin do.
 """
 
 from __future__ import annotations
@@ -66,15 +67,16 @@ def probability_points(
     margin : float64 array, shape (n,)
         The raw margin that they explain.
     probability : callable
-        From margins to calibrated probabilities, increasing and elementwise: `Calibrator.probability`.
+        From margins, shape (n, k), row by row as the contributions, to calibrated probabilities; elementwise,
+        and never falling along a row: `Calibrator.probability`. Where it rises strictly, so do the points.
     reference : str
         ``training`` or ``background``, see `ProbabilityPoints`.
     """
-    half = 0.5 * np.abs(contributions.values)
-    centre = margin[:, None]
-    width = probability(centre + half) - probability(centre - half)
+    concepts = contributions.values.shape[1]
+    half, centre = 0.5 * np.abs(contributions.values), margin[:, None]
+    ends = np.concatenate([centre + half, centre - half, contributions.bias[:, None]], axis=1)
+    found = probability(ends)
+    width = found[:, :concepts] - found[:, concepts:-1]
     return ProbabilityPoints(
-        values=np.sign(contributions.values) * width,
-        average=probability(contributions.bias),
-        reference=reference,
+        values=np.sign(contributions.values) * width, average=found[:, -1], reference=reference
     )

@@ -9,23 +9,25 @@ reference group.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from recobro_score.errors import ConfigError, TextMissing
-from recobro_score.explain.wording import Wording, in_words
-from recobro_score.texts import Texts, load_texts
+from recobro_score.explain.wording import Wording, wording_in
+from recobro_score.texts import Texts, load_deny, load_texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from recobro_score.features.schema import FeatureSchema
 
     Objects = NDArray[np.object_]
     Floats = NDArray[np.float64]
 
 Reader = Literal["agent", "debtor", "auditor"]
-READERS: tuple[str, ...] = get_args(Reader)
+READERS: tuple[Reader, ...] = get_args(Reader)
 AGENT, DEBTOR, AUDITOR = READERS
 DIRECTIONS = ("up", "down")
 
@@ -60,9 +62,9 @@ class Told:
     average: Floats
 
 
-@cache
-def reader_texts(reader: str, language: str, concepts: tuple[str, ...]) -> Texts:
-    """Return the texts of a language, once it is sure that they hold all that a reader can be told.
+@lru_cache(maxsize=64)
+def require_texts(reader: str, language: str, concepts: tuple[str, ...]) -> None:
+    """Make sure, once, that a language holds all that a reader can be told of some concepts.
 
     Parameters
     ----------
@@ -71,7 +73,7 @@ def reader_texts(reader: str, language: str, concepts: tuple[str, ...]) -> Texts
     language : str
         See `recobro_score.texts.load_texts`.
     concepts : tuple of str
-        Everything the reader may be told of.
+        Those that are never told the reader need no sentence.
 
     Raises
     ------
@@ -84,12 +86,30 @@ def reader_texts(reader: str, language: str, concepts: tuple[str, ...]) -> Texts
         msg = f"no reader {reader!r}; there are {', '.join(READERS)}"
         raise ConfigError(msg)
     texts = load_texts(language)
-    missing = [key for concept in concepts for key in _keys(reader, concept) if key not in texts]
+    told = tellable(reader, "", concepts)
+    missing = [key for place in told for key in _keys(reader, concepts[place]) if key not in texts]
     if missing:
         more = f" and {len(missing) - 6} more" if len(missing) > 6 else ""
         msg = f"no {language!r} texts for {', '.join(missing[:6])}{more}"
         raise TextMissing(msg)
-    return texts
+
+
+@lru_cache(maxsize=512)
+def tellable(reader: str, country: str | None, concepts: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the positions of the concepts that a reader may be told of an account in a country.
+
+    Parameters
+    ----------
+    reader : str
+        One of `READERS`.
+    country : str or None
+        ISO 3166-1 alpha-2; None = not known, so that what is denied anywhere is denied.
+    concepts : tuple of str
+        Concept codes.
+    """
+    deny = load_deny()
+    denied = deny.concepts_for(reader, country)
+    return tuple(place for place, name in enumerate(concepts) if name not in denied and deny.may_tell(name))
 
 
 def _keys(reader: str, concept: str) -> list[str]:
@@ -99,7 +119,7 @@ def _keys(reader: str, concept: str) -> list[str]:
     return [*keys, f"agent.{concept}.talk"] if reader == AGENT else keys
 
 
-def told_to(reader: str, told: Told, wording: Wording, *, reference: str) -> Objects:
+def told_to(reader: str, told: Told, *, language: str, schema: FeatureSchema, reference: str) -> Objects:
     """Return the sentence of every reason for a reader, object[m].
 
     Parameters
@@ -108,20 +128,27 @@ def told_to(reader: str, told: Told, wording: Wording, *, reference: str) -> Obj
         One of `READERS`.
     told : Told
         The reasons.
-    wording : Wording
-        Words of features and values.
+    language : str
+        See `recobro_score.texts.load_texts`.
+    schema : FeatureSchema
+        The features told of.
     reference : str
         Reference group of the auditor: ``training`` or ``background``.
     """
-    values = wording.values(told.feature, told.value, told.currency)
+    wording = wording_in(language, schema)
     if reader == AUDITOR:
-        return _audited(told, values, wording, reference)
-    if reader == DEBTOR:
-        values[told.value < 0.0] = None
-    made: dict[tuple[str, str, int, str | None], str] = {}
-    sentences = np.empty(len(values), dtype=object)
+        return _audited(told, wording, reference)
     sentence = _for_agent if reader == AGENT else _for_debtor
-    for i, key in enumerate(zip(told.concept, told.direction, told.feature.tolist(), values, strict=True)):
+    facts: dict[tuple[int, float, str], str | None] = {}
+    made: dict[tuple[str, str, int, str | None], str] = {}
+    sentences = np.empty(len(told.value), dtype=object)
+    columns = (told.concept, told.direction, told.feature.tolist(), told.value.tolist(), told.currency)
+    for i, (concept, direction, feature, value, currency) in enumerate(zip(*columns, strict=True)):
+        fact = (feature, value, currency)
+        if fact not in facts:
+            unsaid = reader == DEBTOR and _is_odd(wording, feature, value)
+            facts[fact] = None if unsaid else wording.value(*fact)
+        key = (concept, direction, feature, facts[fact])
         if key not in made:
             made[key] = sentence(wording, *key)
         sentences[i] = made[key]
@@ -133,8 +160,20 @@ def _for_agent(wording: Wording, concept: str, direction: str, feature: int, val
     sentence, talk = texts.render(f"agent.{concept}.{direction}"), texts.render(f"agent.{concept}.talk")
     if value is None:
         return texts.render("agent.plain", sentence=sentence, talk=talk)
-    label = wording.label(feature)
-    return texts.render("agent.with_fact", sentence=sentence, talk=talk, label=label, value=value)
+    label = wording.labels[feature]
+    fact = _without_unit(value, label)
+    return texts.render("agent.with_fact", sentence=sentence, talk=talk, label=label, value=fact)
+
+
+def _without_unit(value: str, label: str) -> str:
+    """Return a value without the unit that its label begins with: days past due are 60, not 60 days."""
+    number, _, unit = value.partition(" ")
+    return number if unit and label.startswith(unit) else value
+
+
+def _is_odd(wording: Wording, feature: int, value: float) -> bool:
+    """Return whether a debtor would stumble over a value: anything below zero, and no days at all."""
+    return value <= 0.5 if wording.units[feature] == "days" else value < 0.0
 
 
 def _for_debtor(wording: Wording, concept: str, direction: str, feature: int, value: str | None) -> str:
@@ -146,43 +185,46 @@ def _for_debtor(wording: Wording, concept: str, direction: str, feature: int, va
     return texts.render("debtor.with_fact", sentence=sentence, fact=texts.render(key, value=value))
 
 
-def _audited(told: Told, values: Objects, wording: Wording, reference: str) -> Objects:
+def _audited(told: Told, wording: Wording, reference: str) -> Objects:
     texts = wording.texts
-    concepts = {code: texts.render(f"concept.{code}") for code in dict.fromkeys(told.concept)}
     group = texts.render(f"auditor.reference.{reference}")
-    features = {position: _named(position, wording) for position in np.unique(told.feature).tolist()}
-    values = np.where(np.isnan(told.value), texts.render("value.missing"), values)
-    values = np.where(wording.unseen(told.feature, told.value), texts.render("value.unseen"), values)
-    margins = _rounded(told.contribution, 3, texts)
-    points = _rounded(100.0 * told.points, 1, texts)
-    averages = in_words(told.average, lambda p: texts.percent(p, 1))
-    sentences = np.empty(len(values), dtype=object)
-    columns = (told.concept, margins, points, told.feature.tolist(), values, averages)
-    template = texts.sentences["auditor.sentence"]
-    for i, (concept, margin, point, feature, value, average) in enumerate(zip(*columns, strict=True)):
-        sentences[i] = template.format(
-            concept=concepts[concept],
-            margin=margin,
-            points=point,
-            feature=features[feature],
-            value=texts.sentences["auditor.unnamed"] if value is None else value,
+    sentences = np.empty(len(told.value), dtype=object)
+    numbers = (told.contribution, told.points, told.average, told.value)
+    columns = (told.concept, told.feature.tolist(), told.currency, *(column.tolist() for column in numbers))
+    for i, (concept, feature, currency, margin, points, average, value) in enumerate(
+        zip(*columns, strict=True)
+    ):
+        sentences[i] = texts.render(
+            "auditor.sentence",
+            concept=texts.render(f"concept.{concept}"),
+            margin=_rounded(margin, 3, texts),
+            points=_rounded(100.0 * points, 1, texts),
+            feature=_named(feature, wording),
+            value=_shown(feature, value, currency, wording),
             reference=group,
-            average=average,
+            average=texts.percent(average, 1),
         )
     return sentences
 
 
 def _named(feature: int, wording: Wording) -> str:
     """Return how the auditor sees a feature: its column name, unless that is never told."""
-    return (
-        wording.schema.names[feature]
-        if wording.may_name(feature)
-        else wording.texts.render("auditor.unnamed")
-    )
+    may_name = wording.may_name[feature]
+    return wording.schema.names[feature] if may_name else wording.texts.render("auditor.unnamed")
 
 
-def _rounded(numbers: Floats, decimals: int, texts: Texts) -> Objects:
-    """Return numbers with their sign; what rounds to zero keeps it."""
+def _shown(feature: int, value: float, currency: str, wording: Wording) -> str:
+    """Return how the auditor sees a value: in words, or that it is missing, unseen, or not to be told."""
+    texts = wording.texts
+    if np.isnan(value):
+        return texts.render("value.missing")
+    if wording.is_unseen(feature, value):
+        return texts.render("value.unseen")
+    return wording.value(feature, value, currency) or texts.render("auditor.unnamed")
+
+
+def _rounded(number: float, decimals: int, texts: Texts) -> str:
+    """Return a number with its sign; what rounds to zero keeps it."""
     scale = 10.0**decimals
-    magnitude = np.maximum(np.abs(np.round(numbers * scale)), 0.25)
-    return in_words(np.sign(numbers) * magnitude / scale, lambda x: texts.signed(x, decimals))
+    magnitude = max(abs(round(number * scale)), 0.25)
+    return texts.signed(np.sign(number) * magnitude / scale, decimals)

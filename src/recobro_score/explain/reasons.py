@@ -6,7 +6,8 @@ What is denied to the reader in the account's country is left out before the hea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,9 @@ import numpy as np
 import pandas as pd
 
 from recobro_score.errors import ConfigError
+from recobro_score.explain.contributions import heaviest
 from recobro_score.explain.points import TRAINING, ProbabilityPoints
-from recobro_score.explain.readers import AGENT, AUDITOR, Told, reader_texts, told_to
-from recobro_score.explain.wording import Wording
-from recobro_score.texts import load_deny
+from recobro_score.explain.readers import AGENT, AUDITOR, Told, require_texts, tellable, told_to
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -124,25 +124,27 @@ def tell_reasons(
     Raises
     ------
     ConfigError
-        If the reader or the language does not exist, or the auditor's points are not given.
+        If the reader or the language does not exist, there are to be no reasons, or the auditor's points are
+        not given.
     TextMissing
         If a concept that the reader may be told of has no sentence in the language.
     """
+    if k < 1:
+        msg = f"The number of reasons must be at least 1, got {k}."
+        raise ConfigError(msg)
     if reader == AUDITOR and points is None:
         msg = "the auditor's reasons need `points`, see probability_points"
         raise ConfigError(msg)
+    require_texts(reader, language, contributions.concepts)
     places = np.full(len(currency), None, dtype=object) if country is None else country
     index, weight = _heaviest(contributions, k, reader, places)
-    sayable = tuple(name for name in contributions.concepts if load_deny().may_tell(name))
-    never = load_deny().concepts_for(reader, "")
-    texts = reader_texts(reader, language, tuple(name for name in sayable if name not in never))
     row, place = np.nonzero(weight)
     concept = index[row, place]
     feature = contributions.lead[row, concept]
     unknown = np.full(len(row), np.nan)
     told = Told(
-        concept=np.array(contributions.concepts, dtype=object)[concept],
-        direction=np.where(weight[row, place] > 0.0, "up", "down").astype(object),
+        concept=_words(contributions.concepts)[concept],
+        direction=_words(("down", "up"))[(weight[row, place] > 0.0).astype(np.int64)],
         contribution=weight[row, place],
         feature=feature,
         value=matrix.values[row, feature],
@@ -152,7 +154,7 @@ def tell_reasons(
     )
     reference = TRAINING if points is None else points.reference
     return Reasons(
-        account_ids=np.asarray(matrix.account_ids, dtype=object),
+        account_ids=matrix.account_ids.to_numpy(zero_copy_only=False),
         as_of=matrix.as_of,
         row=row,
         rank=place + 1,
@@ -160,31 +162,28 @@ def tell_reasons(
         direction=told.direction,
         contribution=told.contribution,
         points=told.points,
-        feature=np.array(matrix.schema.names, dtype=object)[feature],
+        feature=_words(matrix.schema.names)[feature],
         value=told.value,
-        text=told_to(reader, told, Wording(texts, matrix.schema), reference=reference),
+        text=told_to(reader, told, language=language, schema=matrix.schema, reference=reference),
     )
+
+
+@lru_cache(maxsize=64)
+def _words(words: tuple[str, ...]) -> Objects:
+    return np.array(words, dtype=object)
 
 
 def _heaviest(
     contributions: ConceptReasons, k: int, reader: str, country: Objects
 ) -> tuple[NDArray[np.int64], Floats]:
     """Position and contribution, (n, k), of the heaviest concepts that may be told; 0 beyond the last."""
-    deny = load_deny()
     shape = (len(country), min(k, len(contributions.concepts)))
     index, weight = np.zeros(shape, dtype=np.int64), np.zeros(shape)
-    denied_in = {name: deny.concepts_for(reader, name) for name in dict.fromkeys(country)}
-    unsayable = {name for name in contributions.concepts if not deny.may_tell(name)}
-    for denied in dict.fromkeys(denied_in.values()):
-        here = [name for name, found in denied_in.items() if found == denied]
+    told_in = {name: tellable(reader, name, contributions.concepts) for name in dict.fromkeys(country)}
+    for told in dict.fromkeys(told_in.values()):
+        here = {name for name, found in told_in.items() if found == told}
         rows = np.flatnonzero([name in here for name in country])
-        part = replace(
-            contributions,
-            values=contributions.values[rows],
-            bias=contributions.bias[rows],
-            lead=contributions.lead[rows],
-        )
-        top = part.top(k, without=unsayable | denied)
+        top = heaviest(contributions.values[rows], told, k)
         width = top.index.shape[1]
         index[rows, :width], weight[rows, :width] = top.index, top.value
     return index, weight

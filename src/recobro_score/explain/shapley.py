@@ -7,8 +7,8 @@ the training rows that got there did. With S the columns that are known, the lea
     φ_j = v (o_j − z_j) ∫₀¹ Π_{k≠j} (t o_k + (1−t) z_k) dt .
 
 The integrand is a polynomial of degree d − 1: Gauss–Legendre quadrature with ⌈d/2⌉ points is exact, and adds
-only terms of one sign. At each point it is a product, so a leaf of many conditions splits into two halves,
-each with a table of its own.
+only terms of one sign. At each point it is a product, so that a leaf of many conditions has factors of few
+conditions each, every one with a table of its own.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 LANES = 8
-"""Numbers that are added at a time: the most conditions of one half, and the grain of a table's rows."""
+"""Numbers that are added at a time: the most columns of one factor, and the grain of a table's rows."""
 
-STEP = LANES + 1
-"""Numbers that one point of `half_patterns` takes."""
+WORD_BITS = 64
+"""Bits of a word, and so the most conditions of one leaf."""
 
 
 class Quadrature(NamedTuple):
@@ -45,7 +45,7 @@ def quadrature(conditions: int) -> Quadrature:
     return Quadrature((point + 1.0) / 2.0, weight / 2.0)
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+@njit(nogil=True, cache=True)
 def leaf_values(pattern, share, value, point, weight, before, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Write into `out` what a leaf adds through each of its conditions, for one pattern of met ones.
 
@@ -68,7 +68,7 @@ def leaf_values(pattern, share, value, point, weight, before, out):  # type: ign
             product *= t * met + (1.0 - t) * share[j]
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+@njit(nogil=True, cache=True)
 def all_patterns(share, value, point, weight):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Return the values of a leaf for every pattern, shape ``(2**d, d)``."""
     d = share.shape[0]
@@ -79,31 +79,49 @@ def all_patterns(share, value, point, weight):  # type: ignore[no-untyped-def]  
     return out
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
-def half_patterns(share, point, scale):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Return one half of a leaf for every pattern of its h ≤ `LANES` conditions, shape ``(2**h, points, 9)``.
+def factor_entries(points: int) -> int:
+    """Return how many numbers one row of `factor_patterns` takes."""
+    return LANES * (points + -(-points // LANES))
 
-    At each point: for each condition its difference times the product of the others, then the whole product;
-    all times the point's `scale`.
+
+@njit(nogil=True, cache=True)
+def factor_patterns(counts, met, share, point, scale):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Return one factor of some leaves for every combination of the cells of its h ≤ `LANES` columns.
+
+    ``met[leaf, j, cell]`` is 1 where the cell meets the leaf's condition on column j, ``share[leaf, j]`` the
+    condition's share, ``scale[leaf, q]`` what the leaf is multiplied with at each point. A row has, for each
+    point, for each column its difference times the product of the others; after that the whole product at
+    each point; all summed over the leaves.
     """
-    h = share.shape[0]
-    out = np.zeros((1 << h, point.shape[0], STEP))
-    for pattern in range(1 << h):
-        for q in range(point.shape[0]):
-            whole = scale[q]
-            for j in range(h):
-                met = float((pattern >> j) & 1)
-                others = scale[q] * (met - share[j])
-                for k in range(h):
-                    if k != j:
-                        others *= point[q] * ((pattern >> k) & 1) + (1.0 - point[q]) * share[k]
-                out[pattern, q, j] = others
-                whole *= point[q] * met + (1.0 - point[q]) * share[j]
-            out[pattern, q, LANES] = whole
+    leaves, h = share.shape
+    points = point.shape[0]
+    combinations = 1
+    for j in range(h):
+        combinations *= counts[j]
+    out = np.zeros((combinations, LANES * (points + (points + LANES - 1) // LANES)))
+    cell = np.zeros(h, np.int64)
+    for row in range(combinations):
+        for leaf in range(leaves):
+            for q in range(points):
+                whole = scale[leaf, q]
+                for j in range(h):
+                    others = scale[leaf, q] * (met[leaf, j, cell[j]] - share[leaf, j])
+                    for k in range(h):
+                        if k != j:
+                            own = point[q] * met[leaf, k, cell[k]]
+                            others *= own + (1.0 - point[q]) * share[leaf, k]
+                    out[row, q * LANES + j] += others
+                    whole *= point[q] * met[leaf, j, cell[j]] + (1.0 - point[q]) * share[leaf, j]
+                out[row, points * LANES + q] += whole
+        for k in range(h):
+            cell[k] += 1
+            if cell[k] < counts[k]:
+                break
+            cell[k] = 0
     return out
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+@njit(nogil=True, cache=True)
 def against_background(pattern, seen, share, value, weight, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Write into `out` what a leaf adds through each condition against background rows, for one pattern.
 
@@ -115,32 +133,23 @@ def against_background(pattern, seen, share, value, weight, out):  # type: ignor
     d = out.shape[0]
     for j in range(d):
         out[j] = 0.0
+    beyond = ~np.uint64(0) << np.uint64(d) if d < WORD_BITS else np.uint64(0)
     for b in range(seen.shape[0]):
+        if (pattern | seen[b] | beyond) != ~np.uint64(0):
+            continue
         mine = 0
         theirs = 0
-        reached = True
         for j in range(d):
-            met = (pattern >> np.uint64(j)) & np.uint64(1)
-            other = (seen[b] >> np.uint64(j)) & np.uint64(1)
-            if met > other:
-                mine += 1
-            elif other > met:
-                theirs += 1
-            elif met == 0:
-                reached = False
-                break
-        if not reached:
-            continue
+            mine += (pattern & ~seen[b]) >> np.uint64(j) & np.uint64(1)
+            theirs += (seen[b] & ~pattern) >> np.uint64(j) & np.uint64(1)
         for j in range(d):
-            met = (pattern >> np.uint64(j)) & np.uint64(1)
-            other = (seen[b] >> np.uint64(j)) & np.uint64(1)
-            if met > other:
+            if (pattern & ~seen[b]) >> np.uint64(j) & np.uint64(1):
                 out[j] += value * share[b] * weight[mine, theirs]
-            elif other > met:
+            elif (seen[b] & ~pattern) >> np.uint64(j) & np.uint64(1):
                 out[j] -= value * share[b] * weight[theirs, mine]
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+@njit(nogil=True, cache=True)
 def all_patterns_against(conditions, seen, share, value, weight):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Return `against_background` of every pattern, shape ``(2**d, d)``."""
     out = np.empty((1 << conditions, conditions))

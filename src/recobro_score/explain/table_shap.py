@@ -6,10 +6,12 @@ tables, and a row's contributions are the sum of the table rows it looks up.
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
+from time import process_time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +21,7 @@ from recobro_score.explain import kernel
 from recobro_score.explain.binning import Binning, Edges, encode
 from recobro_score.explain.contributions import ADDITIVITY_TOLERANCE, TopConcepts
 from recobro_score.explain.games import Game, Interventional, PathDependent
-from recobro_score.explain.layout import Progress, lay_out_all
+from recobro_score.explain.layout import Planner, Progress, lay_out_all
 from recobro_score.explain.leaves import leaves_of
 from recobro_score.explain.tables import Assembly
 from recobro_score.explain.trees import read_trees
@@ -29,13 +31,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from recobro_score.explain.layout import TreeLayout
+    from recobro_score.explain.leaves import Leaves
+
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+
+logger = logging.getLogger(__name__)
 
 MEMORY_MB = 128
 BACKGROUND_ROWS = 1_000
 
-_ROWS_PER_JOB = 8 * kernel.BLOCK
+_ROWS_PER_JOB = 2 * kernel.SLAB
 _SAFE_SIGMAS = 12.0
 
 
@@ -51,8 +58,8 @@ class TableExplainer:
         What contributions are attributed to: features, or groups of them, in the order of the result.
     bias : float
         The mean margin, which the contributions of a row start from.
-    tabled, halved, walked : int
-        Leaves in tables of groups, leaves in two tables of their own, and leaves without a table.
+    tabled, factored, walked : int
+        Leaves in tables, deep leaves in a table per factor, and leaves without a table.
     entry : {'float32', 'float64'}
         How table entries are stored.
     memory : int
@@ -63,7 +70,7 @@ class TableExplainer:
     names: tuple[str, ...]
     bias: float
     tabled: int
-    halved: int
+    factored: int
     walked: int
     entry: str
     memory: int
@@ -109,6 +116,7 @@ class TableExplainer:
         NotEnoughData
             If the background has no rows.
         """
+        started = process_time()
         trees = read_trees(booster_text, len(names))
         labels = list(names) if groups is None else list(groups)
         if len(labels) != len(names):
@@ -124,35 +132,34 @@ class TableExplainer:
         place = range(len(labels)) if groups is None else [targets.index(label) for label in labels]
         column_of = {slot: place[column] for column, slot in slot_of.items()}
         leaves = [leaves_of(tree, slot_of, binning.values) for tree in trees]
-        told = progress or _silent
-        for entry in (np.float32, np.float64):
-            layouts = lay_out_all(
-                leaves,
-                column_of,
-                halves=game.halves,
-                most_bytes=int(memory_mb * 1e6),
-                entry_bytes=np.dtype(entry).itemsize,
-                progress=told,
-            )
-            assembly = Assembly(game, column_of, entry)
-            for number, layout in enumerate(layouts):
-                assembly.add(layout)
-                told(f"filling tables of {np.dtype(entry).name}", (number + 1) / len(layouts))
-            if _SAFE_SIGMAS * np.sqrt(assembly.variance) <= ADDITIVITY_TOLERANCE:
-                break
-        model = assembly.model()
-        return cls(
+        planner = Planner(column_of, len(targets), game.factors, lambda d: 16 * (d + game.most_terms(d)))
+        room = int(memory_mb * 1e6), _bytes((binning.edges, game.weight))
+        assembly, layouts = _assembled(leaves, planner, game, room, progress or _silent)
+        model = assembly.model(in_order=planner.in_order)
+        built = cls(
             n_features=len(names),
             names=targets,
             bias=assembly.bias,
-            tabled=sum(len(group.leaves) for layout in layouts for group, _ in layout.groups),
-            halved=sum(len(layout.halved) for layout in layouts),
+            tabled=sum(len(group.leaves) for layout in layouts for group, *_ in layout.groups),
+            factored=sum(len(group.leaves) for layout in layouts for group, _ in layout.factored),
             walked=sum(len(layout.walked) for layout in layouts),
-            entry=np.dtype(entry).name,
-            memory=_bytes(model),
+            entry=model.rows.dtype.name,
+            memory=_bytes((model, binning.edges)),
             _edges=binning.edges,
             _model=model,
         )
+        logger.info(
+            "%d trees in %.1f MB of %s tables after %.1f s of CPU; of the leaves %d have tables, %d factors, "
+            "%d neither",
+            len(trees),
+            built.memory / 1e6,
+            built.entry,
+            process_time() - started,
+            built.tabled,
+            built.factored,
+            built.walked,
+        )
+        return built
 
     def contributions(self, values: Floats, *, threads: int = 1) -> Floats:
         """Return what each feature or group adds to the margin of each row.
@@ -208,9 +215,9 @@ class TableExplainer:
         index, value = np.zeros(shape, dtype=np.int64), np.zeros(shape)
 
         def explain(first: int, last: int) -> None:
-            room = np.empty((min(kernel.BLOCK, last - first), len(self.names)))
-            for begin in range(first, last, kernel.BLOCK):
-                end = min(begin + kernel.BLOCK, last)
+            room = np.empty((min(kernel.SLAB, last - first), len(self.names)))
+            for begin in range(first, last, kernel.SLAB):
+                end = min(begin + kernel.SLAB, last)
                 block = room[: end - begin]
                 block.fill(0.0)
                 kernel.add_contributions(rows, begin, end, self._edges, self._model, block)
@@ -218,6 +225,32 @@ class TableExplainer:
 
         _in_jobs(explain, len(rows), threads)
         return TopConcepts(index, value)
+
+
+def _assembled(
+    leaves: Sequence[Leaves], planner: Planner, game: Game, room: tuple[int, int], told: Progress
+) -> tuple[Assembly, list[TreeLayout]]:
+    """Return the tables in float32 if that is exact enough, else in float64, and how they are laid out.
+
+    `room` is the memory that is allowed and what of it is not for tables.
+    """
+    for entry in (np.float32, np.float64):
+        kind = np.dtype(entry)
+        layouts = lay_out_all(
+            leaves,
+            planner,
+            most_bytes=room[0],
+            fixed_bytes=room[1],
+            entry_bytes=kind.itemsize,
+            progress=told,
+        )
+        assembly = Assembly(game, planner.column_of, kind)
+        for number, layout in enumerate(layouts):
+            assembly.add(layout)
+            told(f"filling tables of {kind.name}", (number + 1) / len(layouts))
+        if _SAFE_SIGMAS * np.sqrt(assembly.variance) <= ADDITIVITY_TOLERANCE:
+            break
+    return assembly, layouts
 
 
 _BUILDING = Lock()

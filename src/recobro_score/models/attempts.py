@@ -7,7 +7,7 @@ open mail by themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,31 @@ OTHER_HOURS = len(SLOTS)
 DAY_CLASSES = ("weekday", "saturday", "sunday")
 HISTORY_DAYS = 365
 """Attempts older than this say little about today's number and habits, and are not counted."""
+
+PRIOR_RATES: Mapping[str, float] = {
+    "call": 0.15,
+    "sms": 0.04,
+    "whatsapp": 0.08,
+    "email": 0.03,
+    "letter": 0.02,
+    "ivr": 0.05,
+}
+"""Rates assumed before any attempt is seen: round, cautious assumptions of this library, not measurements."""
+OTHER_PRIOR_RATE = 0.03
+
+
+def assumed_rates(channels: Sequence[str]) -> NDArray[np.float64]:
+    """Return the rates assumed of channels before any attempt is seen, shape (C,)."""
+    return np.array([PRIOR_RATES.get(name, OTHER_PRIOR_RATE) for name in channels])
+
+
+def account_segments(store: EventStore, segments: tuple[str, ...]) -> NDArray[np.int64]:
+    """Return each account's position among segments (countries), past the end for any other."""
+    other = len(segments)
+    names = store.vocabularies["accounts.country"]
+    position = [segments.index(name) if name in segments else other for name in names]
+    found: NDArray[np.int64] = np.array([*position, other])[store.accounts["country"].astype(np.int64)]
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +80,13 @@ class Attempts:
     success: NDArray[np.bool_]
 
 
-def visible_attempts(store: EventStore, as_of: int, channels: tuple[str, ...] = CHANNELS) -> Attempts:
+def visible_attempts(
+    store: EventStore,
+    as_of: int,
+    channels: tuple[str, ...] = CHANNELS,
+    *,
+    history_days: float = HISTORY_DAYS,
+) -> Attempts:
     """Return the contact log with the attempts visible before `as_of` marked.
 
     Parameters
@@ -63,9 +94,11 @@ def visible_attempts(store: EventStore, as_of: int, channels: tuple[str, ...] = 
     store : EventStore
         The portfolio.
     as_of : int
-        Instant in µs UTC; an attempt counts if it was made and known before it, within `HISTORY_DAYS`.
+        Instant in µs UTC; an attempt counts if it was made and known before it, within `history_days`.
     channels : tuple of str
         The channels of interest.
+    history_days : float
+        How far back attempts count; infinite for all of them.
     """
     table = store.tables["contacts"]
     columns: Mapping[str, NDArray[Any]] = table.columns
@@ -73,7 +106,7 @@ def visible_attempts(store: EventStore, as_of: int, channels: tuple[str, ...] = 
     code_of = [channels.index(word) if word in channels else -1 for word in words]
     channel = np.array([*code_of, -1], dtype=np.int64)[columns["channel"]]
     outcome = columns["outcome"]
-    seen = (table.at < as_of) & (table.known_at < as_of) & (table.at >= as_of - HISTORY_DAYS * US_PER_DAY)
+    seen = (table.at < as_of) & (table.known_at < as_of) & (table.at >= as_of - history_days * US_PER_DAY)
     seen &= np.isin(columns["direction"], table.codes("direction", "outbound"))
     seen &= (outcome >= 0) & ~np.isin(outcome, table.codes("outcome", "blocked"))
     replied = np.isin(outcome, table.codes("outcome", "replied"))

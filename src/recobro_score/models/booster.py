@@ -181,9 +181,14 @@ class Booster:
         trained = lgb.train(parameters, data, num_boost_round=options.trees)
         return cls(_canonical_text(trained.model_to_string(), _medians(values)), schema)
 
-    def __reduce__(self) -> tuple[type[Booster], tuple[str, ColumnSchema]]:
+    def __getstate__(self) -> tuple[str, ColumnSchema]:
         """Go to another process as text and schema."""
-        return Booster, (self.text, self.schema)
+        return self.text, self.schema
+
+    def __setstate__(self, state: tuple[str, ColumnSchema]) -> None:
+        for name, value in zip(("text", "schema"), state, strict=True):
+            object.__setattr__(self, name, value)
+        self.__post_init__()
 
     def check_schema(self, schema: ColumnSchema) -> None:
         """Refuse columns other than those of training.

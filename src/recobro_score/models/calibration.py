@@ -92,7 +92,7 @@ class Calibrator:
             If lengths differ, margins are not finite or outcomes not 0 or 1.
         """
         weight = np.ones(y.size) if weight is None else weight
-        _check(margin, y, weight)
+        check_rows(margin, y, weight)
         margin = np.clip(margin, -MARGIN_LIMIT, MARGIN_LIMIT)
         n, events = y.size, int(np.count_nonzero(y))
         counts = f"{n:,} rows with {events:,} events and {n - events:,} non-events"
@@ -127,10 +127,14 @@ class Calibrator:
         ndarray of shape (n,)
             In [0, 1].
         """
+        return sigmoid(self.log_odds(margin))
+
+    def log_odds(self, margin: Floats) -> Floats:
+        """Return the log-odds of `probability`, shape (n,)."""
         kept = np.clip(margin, -MARGIN_LIMIT, MARGIN_LIMIT)
         if self.method == "beta":
-            return sigmoid((self.c - self.a * softplus(-kept)) + self.b * softplus(kept))
-        return sigmoid(self.c + self.a * kept)
+            return np.asarray((self.c - self.a * softplus(-kept)) + self.b * softplus(kept))
+        return np.asarray(self.c + self.a * kept)
 
     def to_state(self) -> dict[str, Any]:
         """Return the calibrator as plain JSON values."""
@@ -166,7 +170,14 @@ class Calibrator:
         return found
 
 
-def _check(margin: Floats, y: Floats, weight: Floats) -> None:
+def check_rows(margin: Floats, y: Floats, weight: Floats) -> None:
+    """Refuse rows that no calibrator can be fitted to.
+
+    Raises
+    ------
+    ContractError
+        If lengths differ, margins are not finite or outcomes not 0 or 1.
+    """
     if margin.shape != y.shape or y.shape != weight.shape or y.ndim != 1:
         shapes = f"{margin.shape}, {y.shape}, {weight.shape}"
         msg = f"Margins, outcomes and weights must be one-dimensional and of one length, got {shapes}."

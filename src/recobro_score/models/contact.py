@@ -23,6 +23,8 @@ from recobro_score.models.attempts import (
     OTHER_HOURS,
     SLOTS,
     Attempts,
+    account_segments,
+    assumed_rates,
     day_class,
     visible_attempts,
 )
@@ -34,17 +36,6 @@ if TYPE_CHECKING:
     from recobro_score.data.events import EventStore
 
 FORMAT_VERSION = 1
-
-PRIOR_RATES: Mapping[str, float] = {
-    "call": 0.15,
-    "sms": 0.04,
-    "whatsapp": 0.08,
-    "email": 0.03,
-    "letter": 0.02,
-    "ivr": 0.05,
-}
-"""Rates assumed before any attempt is seen: round, cautious assumptions of this library, not measurements."""
-OTHER_PRIOR_RATE = 0.03
 
 CHANNEL_STRENGTH = 20.0
 PART_STRENGTH = 30.0
@@ -168,14 +159,13 @@ class ContactRates:
         used = log.channel >= 0
         countries = store.vocabularies["accounts.country"]
         shape = (len(countries) + 1, len(DAY_CLASSES), len(channels), len(SLOTS) + 1)
-        country = _segments(store, countries)[log.account]
+        country = account_segments(store, countries)[log.account]
         seen = (country[used], log.day[used], log.channel[used], log.slot[used])
         cell = np.ravel_multi_index(seen, shape)
         size = int(np.prod(shape))
         tried = np.bincount(cell, minlength=size).reshape(shape)
         won = np.bincount(cell[log.success[used]], minlength=size).reshape(shape)
-        prior = np.array([PRIOR_RATES.get(name, OTHER_PRIOR_RATE) for name in channels])
-        rate, typical = _shrunk_rates(tried, won, prior)
+        rate, typical = _shrunk_rates(tried, won, assumed_rates(channels))
         return cls(
             channels=channels,
             countries=countries,
@@ -223,7 +213,7 @@ class ContactRates:
         _forecast(
             store.tables["contacts"].offsets,
             (log.channel, log.slot, log.day, log.success),
-            (_segments(store, self.countries), day_class(today.weekday)),
+            (account_segments(store, self.countries), day_class(today.weekday)),
             (self.rate, self.typical_rate, self.strength),
             attempts,
             rate,
@@ -263,15 +253,6 @@ class ContactRates:
         known: dict[str, Any] = {name: np.array(state[name], kind) for name, kind in _STATE_ARRAYS.items()}
         known |= {name: tuple(state[name]) for name in ("channels", "countries")}
         return cls(as_of=int(state["as_of"]), **known)
-
-
-def _segments(store: EventStore, countries: tuple[str, ...]) -> NDArray[np.int64]:
-    """Return each account's position in `countries`, past the end for any other."""
-    other = len(countries)
-    names = store.vocabularies["accounts.country"]
-    position = [countries.index(name) if name in countries else other for name in names]
-    segment: NDArray[np.int64] = np.array([*position, other])[store.accounts["country"].astype(np.int64)]
-    return segment
 
 
 def _shrunk_rates(

@@ -5,7 +5,6 @@ Every model of one yes-or-no event (payment, contact, promise, plan, cure) is a 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,19 @@ import numpy as np
 from recobro_score.calendars import format_instant
 from recobro_score.data.state import BUCKETS
 from recobro_score.digest import readable_json
-from recobro_score.errors import BundleError, ContractError, SchemaMismatch
+from recobro_score.errors import ContractError
 from recobro_score.evaluation.result import Evaluation, evaluate
-from recobro_score.models.booster import BoosterOptions
-from recobro_score.models.event_model import EventModel, canonical_order, fit_event, temporal_slices
+from recobro_score.models.calibration_family import calibrated
+from recobro_score.models.calibration_interval import ScoreInterval
+from recobro_score.models.event_model import (
+    EventModel,
+    EventOptions,
+    canonical_order,
+    fit_event,
+    temporal_slices,
+)
 from recobro_score.models.facts import TrainingFacts, training_facts
+from recobro_score.models.files import read_state
 from recobro_score.models.scores import (
     ASSUMED,
     STANDARD_THIN_FILE,
@@ -27,6 +34,7 @@ from recobro_score.models.scores import (
     Scores,
     ThinFile,
     pack_flags,
+    thin_files,
 )
 
 if TYPE_CHECKING:
@@ -37,8 +45,9 @@ if TYPE_CHECKING:
     from recobro_score.features.labels import Labels
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.models.baseline import LogisticBaseline
-    from recobro_score.models.booster import ColumnSchema
-    from recobro_score.models.event_model import EventFit
+    from recobro_score.models.booster import BoosterOptions, ColumnSchema
+    from recobro_score.models.calibration_family import AnyCalibrator
+    from recobro_score.models.event_model import Calibrate, EventFit
     from recobro_score.timeline import Split
 
     Floats = NDArray[np.float64]
@@ -63,6 +72,8 @@ class EventScorer:
         The rule for the flag ``thin_file``.
     options : BoosterOptions
     facts : TrainingFacts
+    interval : ScoreInterval
+        What the calibrator's rows leave open; by default everything.
     baseline : LogisticBaseline or None
         Beside reports only; not saved, so None in a model read from files.
     validation : Evaluation or None
@@ -74,6 +85,7 @@ class EventScorer:
     thin_file: ThinFile | None
     options: BoosterOptions
     facts: TrainingFacts
+    interval: ScoreInterval = field(default_factory=ScoreInterval)
     baseline: LogisticBaseline | None = field(default=None, compare=False)
     validation: Evaluation | None = field(default=None, compare=False)
 
@@ -108,16 +120,18 @@ class EventScorer:
         """
         self.event.booster.check_schema(matrix.schema)
         margin = self.event.booster.margin(matrix.values, threads=threads)
-        thin = np.zeros(margin.size, dtype=np.bool_)
-        if self.thin_file is not None:
-            thin = self.thin_file.mask(matrix.values, matrix.schema.names)
+        probability = calibrated(self.event.calibrator, margin, bucket)
+        thin = thin_files(self.thin_file, matrix.values, matrix.schema.names)
+        p_low, p_high = self.interval.around(probability, margin, thin=thin)
         assumed = np.full(margin.size, self.event.calibration_kind == "assumed")
         return Scores(
             account_ids=matrix.account_ids,
             account=matrix.account,
             as_of=matrix.as_of,
             margin=margin,
-            probability=self.event.calibrator.probability(margin),
+            probability=probability,
+            p_low=p_low,
+            p_high=p_high,
             flags=pack_flags({THIN_FILE: thin, UNKNOWN_BUCKET: bucket < 0, ASSUMED: assumed}),
             model_id=model_id,
         )
@@ -157,7 +171,7 @@ class EventScorer:
             warnings.append("no baseline: it is not saved with the model")
         return evaluate(
             labels.value[rows],
-            self.event.probability(values),
+            self.event.probability(values, segment=bucket[rows]),
             held_out=f"{rows.size:,} rows given",
             baseline=None if self.baseline is None else self.baseline.predict(values),
             group=bucket[rows],
@@ -180,8 +194,9 @@ class EventScorer:
             "format": FORMAT,
             "schema": self.event.booster.schema.hash,
             "event": self.event.to_state(),
+            "interval": self.interval.to_state(),
             "thin_file": self.thin_file.to_state() if self.thin_file else None,
-            "options": self.options.model_dump(exclude={"threads"}),
+            "options": EventOptions.of(self.options).model_dump(exclude={"threads"}),
             "facts": self.facts.to_state(),
             **(extra or {}),
         }
@@ -200,22 +215,14 @@ class EventScorer:
         SchemaMismatch
             If the schema is not that of training.
         """
-        missing = [file for file in (f"{name}.txt", f"{name}.json") if file not in files]
-        if missing:
-            msg = f"A {name} model needs {', '.join(missing)}; found {sorted(files)}."
-            raise BundleError(msg)
-        state = json.loads(files[f"{name}.json"])
-        if state.get("format") != FORMAT:
-            msg = f"{name}.json has format {state.get('format')!r}; this release reads {FORMAT}."
-            raise BundleError(msg)
-        if state["schema"] != schema.hash:
-            msg = f"The model knows schema {state['schema'][:12]}, got {schema.hash[:12]}."
-            raise SchemaMismatch(msg)
+        text, parts = f"{name}.txt", (f"{name}.txt", f"{name}.json")
+        state = read_state(files, name, format_version=FORMAT, schema_hash=schema.hash, parts=parts)
         found = cls(
-            event=EventModel.from_state(files[f"{name}.txt"], state["event"], schema),
+            event=EventModel.from_state(files[text], state["event"], schema),
             thin_file=ThinFile.from_state(state["thin_file"]) if state["thin_file"] else None,
-            options=BoosterOptions(**state["options"]),
+            options=EventOptions(**state["options"]),
             facts=TrainingFacts.from_state(state["facts"]),
+            interval=ScoreInterval.from_state(state["interval"]),
         )
         return found, state
 
@@ -227,10 +234,8 @@ class ScorerFit:
     Parameters
     ----------
     scorer : EventScorer
-    learned : int64 ndarray
-        Rows of booster and calibrator.
-    calibration : int64 ndarray of shape (k,)
-        Rows of the calibrator.
+    learned, calibration : int64 ndarray
+        Rows of booster and calibrator; the k rows of the calibrator alone.
     calibration_margin : ndarray of shape (k,)
         Their margins, from a booster that had not seen them: the place to fit whatever else reads the margin.
     held_out : int64 ndarray
@@ -242,6 +247,37 @@ class ScorerFit:
     calibration: Ints
     calibration_margin: Floats
     held_out: Ints
+    _source: _Source = field(repr=False, compare=False)
+
+    def recalibrated(self, calibrate: Calibrate) -> ScorerFit:
+        """Return the same booster with another calibrator, and the report and the warnings of that.
+
+        Parameters
+        ----------
+        calibrate : callable
+            Called with margins that no booster had seen and their rows of the matrix; out of fold once more
+            per fold, with the rows of the others.
+        """
+        source = self._source
+
+        def of_rows(margin: Floats, positions: Ints) -> AnyCalibrator:
+            return calibrate(margin, source.rows[positions])
+
+        return _scorer_fit(replace(source, fit=source.fit.recalibrated(of_rows)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a fitted scorer is put together from; `rows` are those of the fit, in its order."""
+
+    fit: EventFit
+    matrix: FeatureMatrix
+    labels: Labels
+    bucket: NDArray[np.int8]
+    rows: Ints
+    split: Split | None
+    thin_file: ThinFile | None
+    options: EventOptions
 
 
 def fit_scorer(
@@ -275,7 +311,8 @@ def fit_scorer(
         As-ofs of the three slices; pairs of other as-ofs are not used.
     groups : array of str or int of shape (n,), optional
         Debtor of each pair, for the folds; the account where absent.
-    options : BoosterOptions, optional
+    options : BoosterOptions or EventOptions, optional
+        The latter say how to calibrate too.
     thin_file : ThinFile, optional
         Rule for the flag. Where it is None, or names columns that the schema has not, no account is flagged
         and a warning says so.
@@ -287,25 +324,39 @@ def fit_scorer(
     ContractError
         If keys differ, or slices overlap.
     """
-    options = options or BoosterOptions()
+    options = EventOptions.of(options)
     check_keys(matrix, labels, bucket)
     order = canonical_order(matrix.account_ids, matrix.as_of)
     rows = order[~np.isnan(labels.value[order])]
-    y = labels.value[rows]
     slices = temporal_slices(labels.as_of[rows], split, horizon_days=horizon_days) if split else None
     debtors = np.asarray(matrix.account_ids if groups is None else groups)
     fit = fit_event(
-        matrix.values[rows], y, schema=matrix.schema, options=options, groups=debtors[rows], slices=slices
+        matrix.values[rows],
+        labels.value[rows],
+        schema=matrix.schema,
+        options=options,
+        groups=debtors[rows],
+        slices=slices,
+        segment=bucket[rows],
     )
     rule = thin_file if thin_file and thin_file.applies_to(matrix.schema.names) else None
-    facts = training_facts(fit, labels, rows, split, warnings=() if rule else (NO_THIN_FILES,))
-    validation = _validation(fit, y, bucket[rows], facts)
+    return _scorer_fit(_Source(fit, matrix, labels, bucket, rows, split, rule, options))
+
+
+def _scorer_fit(source: _Source) -> ScorerFit:
+    fit, rows, labels = source.fit, source.rows, source.labels
+    rule, calibration = source.thin_file, rows[fit.calibration]
+    facts = training_facts(fit, labels, rows, source.split, warnings=() if rule else (NO_THIN_FILES,))
+    thin = thin_files(rule, source.matrix.values, source.matrix.schema.names)[calibration]
+    interval = ScoreInterval.fit(fit.calibration_margin, labels.value[calibration], thin=thin)
+    validation = _validation(fit, labels.value[rows], source.bucket[rows], facts)
     return ScorerFit(
-        scorer=EventScorer(fit.model, rule, options, facts, fit.baseline, validation),
+        scorer=EventScorer(fit.model, rule, source.options, facts, interval, fit.baseline, validation),
         learned=rows[fit.learned],
-        calibration=rows[fit.calibration],
+        calibration=calibration,
         calibration_margin=fit.calibration_margin,
         held_out=rows[fit.held_out],
+        _source=source,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from recobro_score.features.label_matrix import compute_labels
 from recobro_score.features.label_specs import LabelSpec
 from recobro_score.features.pipeline import compute
 from recobro_score.models.baseline import LogisticBaseline
+from recobro_score.models.calibration_family import calibrated
 from recobro_score.models.scorecard import Scorecard
 
 if TYPE_CHECKING:
@@ -133,7 +134,6 @@ def report_on(
     spec: LabelSpec,
     observed_until: int,
     buckets: Sequence[int] | None = None,
-    probability: Callable[[Floats], Floats] | None = None,
 ) -> ModelReport:
     """Judge a model on the pairs of a store.
 
@@ -152,8 +152,6 @@ def report_on(
         End of observation, µs UTC.
     buckets : sequence of int, optional
         Codes of the buckets that the model is for; all of them where absent.
-    probability : callable, optional
-        From raw scores to the probabilities to judge, where they are not those of the scorer's calibrator.
 
     Raises
     ------
@@ -165,7 +163,7 @@ def report_on(
         msg = f"none of the {len(as_ofs)} as-ofs has a pair whose {spec.name} is known"
         raise NotEnoughData(msg)
     margin = scorer.event.booster.margin(given.values, threads=scorer.options.threads)
-    p = (probability or scorer.event.calibrator.probability)(margin)
+    p = calibrated(scorer.event.calibrator, margin, given.bucket)
     learned_from = [*scorer.facts.train, *scorer.facts.calibration]
     learned = _pairs(schema, store, learned_from, spec, observed_until, buckets) if learned_from else None
     rivals, singles, card, why = _rivals(learned, given, schema)

@@ -39,6 +39,9 @@ class Scores:
         The booster's raw score: the canonical number, to order and explain by.
     probability : ndarray of shape (n,)
         Calibrated.
+    p_low, p_high : ndarray of shape (n,)
+        What the rows that calibrated the model leave open around it, see `ScoreInterval`; 0 and 1 where
+        nothing calibrated it.
     flags : int32 ndarray of shape (n,)
         Bit i says that ``flag_names[i]`` holds.
     model_id : str
@@ -52,6 +55,8 @@ class Scores:
     as_of: NDArray[np.int64]
     margin: NDArray[np.float64]
     probability: NDArray[np.float64]
+    p_low: NDArray[np.float64]
+    p_high: NDArray[np.float64]
     flags: NDArray[np.int32]
     model_id: str
     flag_names: tuple[str, ...] = FLAG_NAMES
@@ -66,14 +71,16 @@ class Scores:
         Returns
         -------
         pandas.DataFrame
-            ``account_id``, ``as_of`` (UTC), ``margin``, ``probability``, one boolean column per flag,
-            ``model_id``.
+            ``account_id``, ``as_of`` (UTC), ``margin``, ``probability``, ``p_low``, ``p_high``, one
+            boolean column per flag, ``model_id``.
         """
         columns: dict[str, Any] = {
             "account_id": np.asarray(self.account_ids, dtype=object),
             "as_of": pd.to_datetime(self.as_of, unit="us", utc=True),
             "margin": self.margin,
             "probability": self.probability,
+            "p_low": self.p_low,
+            "p_high": self.p_high,
         }
         columns |= {flag: self.has(flag) for flag in self.flag_names}
         return pd.DataFrame(columns).assign(model_id=self.model_id)
@@ -105,10 +112,9 @@ class ThinFile:
         """Return which rows of a feature matrix are thin files; none where the rule does not apply."""
         if not self.applies_to(names):
             return np.zeros(len(values), dtype=np.bool_)
-        position = {name: column for column, name in enumerate(names)}
-        thin = values[:, position[self.age]] < self.younger_than
+        thin = values[:, names.index(self.age)] < self.younger_than
         for name in self.counts:
-            column = values[:, position[name]]
+            column = values[:, names.index(name)]
             thin &= np.isnan(column) | (column == 0)
         return np.asarray(thin)
 
@@ -126,3 +132,8 @@ STANDARD_THIN_FILE = ThinFile(
     age="account_age", younger_than=60.0, counts=("payments_count_365d", "attempts_90d", "inbound_90d")
 )
 """For the standard features: known for less than 60 days, without a payment or a contact."""
+
+
+def thin_files(rule: ThinFile | None, values: NDArray[np.float64], names: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which rows of a feature matrix are thin files; none where there is no rule."""
+    return np.zeros(len(values), dtype=np.bool_) if rule is None else rule.mask(values, names)

@@ -214,6 +214,8 @@ def _training_options(config: RunConfig, section: TrainingSection) -> training.T
         observed_until=None if until is None else parse_instant(until, config.portfolio.time_zone),
         booster=BoosterOptions(trees=section.trees, seed=section.seed, threads=section.threads),
         labels=None if section.labels is None else pq.read_table(section.labels),
+        horizons=config.target.horizons,
+        shares=config.target.shares,
     )
 
 
@@ -222,6 +224,7 @@ def _run_options(config: RunConfig) -> engine.RunOptions:
         capacities=config.capacities,
         rates=config.rate_table(),
         language=config.night.language,
+        reader=config.night.reader,
         buckets=config.night.buckets,
         threads=config.night.threads,
     )
@@ -302,7 +305,9 @@ def _manifest(config: RunConfig, *, bundle: Bundle, outputs: engine.Outputs, fol
 
 def _decisive(config: RunConfig) -> str:
     """Return what of the run file decides a night: not where things lie, nor how the work is divided."""
-    night = config.model_dump(mode="json", include={"night": {"language"}, "capacities": True, "rates": True})
+    night = config.model_dump(
+        mode="json", include={"night": {"language", "reader"}, "capacities": True, "rates": True}
+    )
     return canonical_json(night | {"portfolio": config.portfolio.options().model_dump(mode="json")})
 
 

@@ -8,13 +8,15 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from recobro_score.calendars import parse_instant
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.errors import ConfigError, Problem, hint, report
+from recobro_score.explain.readers import AGENT, Reader
 from recobro_score.money import Rates
 from recobro_score.policy.offers import OfferPolicy
+from recobro_score.texts import load_texts
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -44,10 +46,20 @@ class PortfolioSection(PortfolioOptions):
 
 
 class TargetSection(_Section):
-    """What the payment model predicts: recovers at least `share` of the exposure within `horizon_days`."""
+    """What the payment model predicts: recovers at least `share` of the exposure within `horizon_days`.
+
+    Attributes
+    ----------
+    share, horizon_days : float, int
+        What a night decides by.
+    shares, horizons : tuple of float, tuple of int
+        Others beside them, for the model's curve.
+    """
 
     share: float = Field(default=0.5, gt=0.0, le=1.0)
     horizon_days: int = Field(default=30, ge=1, le=730)
+    shares: tuple[float, ...] = ()
+    horizons: tuple[int, ...] = ()
 
 
 class TrainingSection(_Section):
@@ -112,11 +124,28 @@ class PolicySection(_Section):
 
 
 class NightSection(_Section):
-    """How a night runs: language of the sentences, buckets of accounts, threads (none changes a number)."""
+    """How a night runs; nothing here changes a score or a decision.
 
-    language: str = "es"
+    Attributes
+    ----------
+    language : str
+        Language of all sentences; its texts are read, and checked, with the run file.
+    reader : {'agent', 'debtor', 'auditor'}
+        Whom the reasons for the scores are for.
+    buckets, threads : int
+        Parts in which accounts are scored; threads.
+    """
+
+    language: str = Field(default="es", validate_default=True)
+    reader: Reader = AGENT
     buckets: int = Field(default=1, ge=1)
     threads: int = Field(default=1, ge=1)
+
+    @field_validator("language")
+    @classmethod
+    def _has_texts(cls, language: str) -> str:
+        load_texts(language)
+        return language
 
 
 class RateRow(_Section):
@@ -164,6 +193,8 @@ class RunConfig(_Section):
         ------
         ConfigError
             If it is missing, no TOML, or wrong; one error lists everything wrong in it.
+        TextMissing
+            If the texts of the night's language are not complete, or say what is never said.
         """
         path = Path(path)
         try:

@@ -285,12 +285,22 @@ def _consent_channel(kind: str) -> str | None:
     return "*" if tail.strip("_") in _EVERY_CHANNEL else canonical_channel(tail.strip("_"))
 
 
+def usable_points(store: EventStore, as_of: int) -> NDArray[np.bool_]:
+    """Return which contact points are known and, as far as is known, lead to whom they should.
+
+    One value per row of ``contact_points``: false from ``wrong_from`` on, and where an attempt met a wrong
+    number or a third party.
+    """
+    table = store.tables["contact_points"]
+    return visible(table, as_of) & (times(table, "wrong_from") > as_of) & ~_proved_wrong(store, as_of)
+
+
 def _contact_points(stops: Stops, store: EventStore, as_of: int, channels: tuple[str, ...]) -> None:
     """Stop channels for which a debtor with known contact points has no valid one."""
     table = store.tables["contact_points"]
     owner, n = table.owner(), len(store.debtor_ids)
     seen = visible(table, as_of)
-    valid = seen & (times(table, "wrong_from") > as_of) & ~_proved_wrong(store, as_of)
+    valid = usable_points(store, as_of)
     known = np.zeros(n, dtype=bool)
     known[owner[seen]] = True
     ids = np.array([*table.ids["contact_point_id"].to_pylist(), None], dtype=object)

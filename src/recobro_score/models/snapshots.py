@@ -1,0 +1,123 @@
+"""Snapshots of a portfolio to learn from: features, buckets, debtors and currencies."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from recobro_score.data.state import account_state
+from recobro_score.errors import NotEnoughData
+from recobro_score.features.feature_set import FeatureSet
+from recobro_score.features.pipeline import compute
+from recobro_score.timeline import Timeline, holdout
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from recobro_score.data.events import EventStore
+    from recobro_score.data.portfolio import Portfolio
+    from recobro_score.features.matrix import FeatureMatrix
+    from recobro_score.timeline import Split
+
+logger = logging.getLogger(__name__)
+
+OBSERVED = ("payments", "balances", "contacts", "promises", "decisions")
+"""Tables whose newest row tells until when a portfolio was observed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshots:
+    """What a model of accounts is fitted on, but for the labels; rows are account-major.
+
+    Parameters
+    ----------
+    store : EventStore
+    timeline : Timeline
+    matrix : FeatureMatrix
+        n rows.
+    bucket : int8 ndarray of shape (n,)
+    debtor : array of str of shape (n,)
+        Whose debts the rows are.
+    currency : array of str of shape (n,)
+    observed_until : int
+        End of observation, µs UTC.
+    """
+
+    store: EventStore
+    timeline: Timeline
+    matrix: FeatureMatrix
+    bucket: NDArray[np.int8]
+    debtor: NDArray[Any]
+    currency: NDArray[Any]
+    observed_until: int
+
+    @classmethod
+    def of(
+        cls,
+        portfolio: Portfolio,
+        timeline: Timeline,
+        *,
+        features: FeatureSet | None = None,
+        observed_until: int | None = None,
+        threads: int = 1,
+    ) -> Snapshots:
+        """Compute the features of every account at every as-of.
+
+        Parameters
+        ----------
+        portfolio : Portfolio
+        timeline : Timeline
+        features : FeatureSet, optional
+            The standard set where absent.
+        observed_until : int, optional
+            µs UTC up to which the tables are complete; where absent, the latest instant at which a payment,
+            balance, contact, promise or decision became known.
+        threads : int
+            Changes the time, nothing else.
+        """
+        store, as_ofs = portfolio.store, np.array(timeline.as_ofs, dtype=np.int64)
+        newest = [portfolio.newest[table] for table in OBSERVED if table in portfolio.newest]
+        until = max(newest, default=0) + 1 if observed_until is None else observed_until
+        schema = (features or FeatureSet.standard()).schema(store)
+        matrix = compute(schema, store, as_ofs, threads=threads)
+        debtor = store.debtor_ids.take(pa.array(store.account_debtor[matrix.account]))
+        return cls(
+            store=store,
+            timeline=timeline,
+            matrix=matrix,
+            bucket=account_state(store, as_ofs).bucket,
+            debtor=debtor.to_numpy(zero_copy_only=False),
+            currency=store.words("accounts.currency")[matrix.account],
+            observed_until=until,
+        )
+
+    def split(self, known: NDArray[np.bool_], horizon_days: float) -> Split | None:
+        """Return training, calibration and test as-ofs among those with known labels.
+
+        Parameters
+        ----------
+        known : bool ndarray of shape (n,)
+            Rows with a known label.
+        horizon_days : float
+            Embargo between the parts.
+
+        Returns
+        -------
+        Split or None
+            The last as-of tests, the quarter before it calibrates; None (out of fold) where the as-ofs do
+            not leave room for that.
+        """
+        there = set(np.unique(self.matrix.as_of[known]).tolist())
+        matured = tuple(as_of for as_of in self.timeline.as_ofs if as_of in there)
+        if not matured:
+            return None
+        try:
+            calibration = max(1, len(matured) // 4)
+            return holdout(Timeline(matured, self.timeline.time_zone), horizon_days, calibration=calibration)
+        except NotEnoughData as error:
+            logger.info("no split in time: %s", error)
+            return None
