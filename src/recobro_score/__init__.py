@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from recobro_score.data.sources import read_portfolio
     from recobro_score.engine import Outputs, RunOptions, Scored, run, score
     from recobro_score.errors import RecobroError
-    from recobro_score.evaluation.plots import plot_lift, plot_reliability
+    from recobro_score.evaluation.plots import (
+        plot_gain,
+        plot_lift,
+        plot_months,
+        plot_reliability,
+        plot_rivals,
+    )
     from recobro_score.explain.plots import plot_concepts, plot_dependence, plot_waterfall, to_shap
     from recobro_score.explain.reasons import tell_reasons
     from recobro_score.explain.table_shap import TableExplainer
@@ -27,10 +33,22 @@ if TYPE_CHECKING:
     from recobro_score.features.audit.options import AuditOptions
     from recobro_score.features.audit.result import LeakageAudit
     from recobro_score.features.feature_set import FeatureSet
+    from recobro_score.features.single import AccountFeatures
     from recobro_score.models.booster import BoosterOptions
+    from recobro_score.models.contact_model import ContactModel
+    from recobro_score.models.early_warning import EarlyWarningModel
+    from recobro_score.models.event_model import EventOptions
     from recobro_score.models.payment import PaymentModel, PaymentTarget
+    from recobro_score.models.plan import PlanModel
+    from recobro_score.models.promise import PromiseModel
+    from recobro_score.models.recovery import RecoveryModel
+    from recobro_score.models.report import ModelReport
+    from recobro_score.models.scorecard import Scorecard
+    from recobro_score.models.self_cure import SelfCureModel
+    from recobro_score.models.tabular import TabularClassifier
     from recobro_score.money import Rates
     from recobro_score.policy.policy import Policy
+    from recobro_score.report.card import model_card
     from recobro_score.serving import Scorer, ScoreRequest
     from recobro_score.simulate.portfolio import simulate_portfolio
     from recobro_score.simulate.scenario import Scenario
@@ -38,33 +56,48 @@ if TYPE_CHECKING:
     from recobro_score.training import Training, TrainingOptions, train
 
 _HOMES = {
+    "AccountFeatures": "recobro_score.features.single",
     "AuditOptions": "recobro_score.features.audit.options",
     "BoosterOptions": "recobro_score.models.booster",
     "Bundle": "recobro_score.bundle",
+    "ContactModel": "recobro_score.models.contact_model",
+    "EarlyWarningModel": "recobro_score.models.early_warning",
+    "EventOptions": "recobro_score.models.event_model",
     "FeatureSet": "recobro_score.features.feature_set",
     "LeakageAudit": "recobro_score.features.audit.result",
+    "ModelReport": "recobro_score.models.report",
     "Outputs": "recobro_score.engine",
     "PaymentModel": "recobro_score.models.payment",
     "PaymentTarget": "recobro_score.models.payment",
+    "PlanModel": "recobro_score.models.plan",
     "Policy": "recobro_score.policy.policy",
     "Portfolio": "recobro_score.data.portfolio",
     "PortfolioOptions": "recobro_score.data.options",
+    "PromiseModel": "recobro_score.models.promise",
     "Rates": "recobro_score.money",
     "RecobroError": "recobro_score.errors",
+    "RecoveryModel": "recobro_score.models.recovery",
     "RunOptions": "recobro_score.engine",
     "Scenario": "recobro_score.simulate.scenario",
     "ScoreRequest": "recobro_score.serving",
+    "Scorecard": "recobro_score.models.scorecard",
     "Scored": "recobro_score.engine",
     "Scorer": "recobro_score.serving",
+    "SelfCureModel": "recobro_score.models.self_cure",
     "TableExplainer": "recobro_score.explain.table_shap",
+    "TabularClassifier": "recobro_score.models.tabular",
     "Timeline": "recobro_score.timeline",
     "Training": "recobro_score.training",
     "TrainingOptions": "recobro_score.training",
     "audit_leakage": "recobro_score.features.audit.leakage",
+    "model_card": "recobro_score.report.card",
     "plot_concepts": "recobro_score.explain.plots",
     "plot_dependence": "recobro_score.explain.plots",
+    "plot_gain": "recobro_score.evaluation.plots",
     "plot_lift": "recobro_score.evaluation.plots",
+    "plot_months": "recobro_score.evaluation.plots",
     "plot_reliability": "recobro_score.evaluation.plots",
+    "plot_rivals": "recobro_score.evaluation.plots",
     "plot_waterfall": "recobro_score.explain.plots",
     "read_portfolio": "recobro_score.data.sources",
     "run": "recobro_score.engine",
@@ -76,34 +109,49 @@ _HOMES = {
 }
 
 __all__ = [
+    "AccountFeatures",
     "AuditOptions",
     "BoosterOptions",
     "Bundle",
+    "ContactModel",
+    "EarlyWarningModel",
+    "EventOptions",
     "FeatureSet",
     "LeakageAudit",
+    "ModelReport",
     "Outputs",
     "PaymentModel",
     "PaymentTarget",
+    "PlanModel",
     "Policy",
     "Portfolio",
     "PortfolioOptions",
+    "PromiseModel",
     "Rates",
     "RecobroError",
+    "RecoveryModel",
     "RunOptions",
     "Scenario",
     "ScoreRequest",
+    "Scorecard",
     "Scored",
     "Scorer",
+    "SelfCureModel",
     "TableExplainer",
+    "TabularClassifier",
     "Timeline",
     "Training",
     "TrainingOptions",
     "__version__",
     "audit_leakage",
+    "model_card",
     "plot_concepts",
     "plot_dependence",
+    "plot_gain",
     "plot_lift",
+    "plot_months",
     "plot_reliability",
+    "plot_rivals",
     "plot_waterfall",
     "read_portfolio",
     "run",

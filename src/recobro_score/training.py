@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import html
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from recobro_score.bundle import Bundle
 from recobro_score.calendars import format_instant
 from recobro_score.data.portfolio import Portfolio
-from recobro_score.data.state import account_state
 from recobro_score.errors import ConfigError, ContractError, NotEnoughData
 from recobro_score.evaluation.result import Evaluation
 from recobro_score.features.feature_set import FeatureSet
@@ -23,7 +21,6 @@ from recobro_score.features.given import given_labels
 from recobro_score.features.label_matrix import LabelMatrix, compute_labels
 from recobro_score.features.labels import Labels, payment_labels
 from recobro_score.features.matrix import FeatureMatrix
-from recobro_score.features.pipeline import compute
 from recobro_score.models.assumed import assumed_payment
 from recobro_score.models.booster import BoosterOptions
 from recobro_score.models.contact import ContactRates
@@ -31,8 +28,9 @@ from recobro_score.models.decision_log import DecisionLog, decision_log
 from recobro_score.models.effect import EffectTable
 from recobro_score.models.payment import PaymentModel, PaymentTarget
 from recobro_score.models.payment_grid import labels_of, payment_specs
+from recobro_score.models.snapshots import Snapshots
 from recobro_score.policy.policy import Policy
-from recobro_score.timeline import Split, Timeline, holdout
+from recobro_score.timeline import Timeline
 
 logger = logging.getLogger(__name__)
 
@@ -147,16 +145,19 @@ def train(
     options = options or TrainingOptions()
     policy = policy or Policy.load()
     tell = progress or _silent
-    store, as_ofs = portfolio.store, np.array(timeline.as_ofs, dtype=np.int64)
-    until = portfolio.observed_until(options.observed_until)
     tell("features", 0.0)
-    schema = (options.features or FeatureSet.standard()).schema(store)
-    matrix = compute(schema, store, as_ofs, threads=options.booster.threads)
+    seen = Snapshots.of(
+        portfolio,
+        timeline,
+        features=options.features,
+        observed_until=options.observed_until,
+        threads=options.booster.threads,
+    )
+    store, schema, until = seen.store, seen.matrix.schema, seen.observed_until
     tell("labels", 0.3)
-    labels = _labels(portfolio, as_ofs, options, until)
-    bucket = account_state(store, as_ofs).bucket
+    labels = _labels(seen, options)
     tell("payment model", 0.4)
-    payment = _payment(matrix, labels, bucket, portfolio, timeline, options)
+    payment = _payment(seen, labels, options)
     tell("contact rates and effects", 0.9)
     log = decision_log(
         store,
@@ -168,7 +169,7 @@ def train(
     effects = EffectTable.fit(log, policy.catalogue.prior_effects(), action_ids=policy.catalogue.ids)
     contact = ContactRates.fit(store, until)
     card = _card(portfolio, timeline, payment, effects, contact) | {"log": _log_facts(log)}
-    card["profile"] = _profile(matrix, payment)
+    card["profile"] = _profile(seen.matrix, payment)
     tell("trained", 1.0)
     known = labels if isinstance(labels, Labels) else _of_target(labels, options.target)
     return Training(Bundle(schema, payment, contact, effects, policy, card), payment.validation, known)
@@ -178,26 +179,25 @@ def _silent(step: str, done: float) -> None:
     """Report nothing."""
 
 
-def _labels(
-    portfolio: Portfolio, as_ofs: NDArray[np.int64], options: TrainingOptions, until: int
-) -> Labels | LabelMatrix:
+def _labels(seen: Snapshots, options: TrainingOptions) -> Labels | LabelMatrix:
+    as_ofs = np.array(seen.timeline.as_ofs, dtype=np.int64)
     target, curve = options.target, bool(options.horizons or options.shares)
     if options.labels is not None:
         if curve:
             msg = "given labels are of the target alone: they teach no other horizons and shares"
             raise ConfigError(msg)
-        return given_labels(options.labels, portfolio.store, as_ofs)
+        return given_labels(options.labels, seen.store, as_ofs)
     if curve:
         specs = payment_specs(
             sorted({*options.horizons, target.horizon_days}), sorted({*options.shares, target.share})
         )
-        return compute_labels(portfolio.store, as_ofs, specs, observed_until=until)
+        return compute_labels(seen.store, as_ofs, specs, observed_until=seen.observed_until)
     return payment_labels(
-        portfolio.store,
+        seen.store,
         as_ofs,
         share=target.share,
         horizon_days=target.horizon_days,
-        observed_until=until,
+        observed_until=seen.observed_until,
     )
 
 
@@ -205,49 +205,27 @@ def _of_target(labels: LabelMatrix, target: PaymentTarget) -> Labels:
     return labels_of(labels, horizon_days=target.horizon_days, share=target.share)
 
 
-def _payment(
-    matrix: FeatureMatrix,
-    labels: Labels | LabelMatrix,
-    bucket: NDArray[np.int8],
-    portfolio: Portfolio,
-    timeline: Timeline,
-    options: TrainingOptions,
-) -> PaymentModel:
+def _payment(seen: Snapshots, labels: Labels | LabelMatrix, options: TrainingOptions) -> PaymentModel:
     """Return the best-founded payment model that the labels can carry, the reason for each step down kept."""
-    store = portfolio.store
-    debtor = store.debtor_ids.take(pa.array(store.account_debtor[matrix.account]))
-    known = labels if isinstance(labels, Labels) else _of_target(labels, options.target)
-    why = ""
-    for split in _splits(known, timeline, options.target):
+    target = options.target
+    known = (labels if isinstance(labels, Labels) else _of_target(labels, target)).known
+    why = "" if known.any() else f"none of the {len(seen.timeline)} snapshots has a known label"
+    split = seen.split(known, target.horizon_days)
+    for part in () if why else dict.fromkeys((split, None)):
         try:
             return PaymentModel.fit(
-                matrix,
+                seen.matrix,
                 labels,
-                target=options.target,
-                bucket=bucket,
-                split=split,
-                groups=debtor,
+                target=target,
+                bucket=seen.bucket,
+                split=part,
+                groups=seen.debtor,
                 options=options.booster,
             )
         except NotEnoughData as error:
             why = str(error)
             logger.warning("payment model: %s", why)
-    why = why or f"none of the {len(timeline)} snapshots has a known label"
-    return assumed_payment(matrix.schema, options.target, why=why)
-
-
-def _splits(labels: Labels, timeline: Timeline, target: PaymentTarget) -> Iterator[Split | None]:
-    """Yield a split in time if enough snapshots have known labels, then None: out of fold by debtor."""
-    known = set(np.unique(labels.as_of[np.isfinite(labels.value)]).tolist())
-    matured = tuple(as_of for as_of in timeline.as_ofs if as_of in known)
-    if not matured:
-        return
-    try:
-        calibration = max(1, len(matured) // 4)
-        yield holdout(Timeline(matured, timeline.time_zone), target.horizon_days, calibration=calibration)
-    except NotEnoughData as error:
-        logger.warning("no split in time: %s", error)
-    yield None
+    return assumed_payment(seen.matrix.schema, target, why=why)
 
 
 def _card(

@@ -11,17 +11,21 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from recobro_score.data.state import BUCKETS
 from recobro_score.errors import hint
+from recobro_score.features.label_specs import LabelSpec
 from recobro_score.models.event_scorer import EventScorer, fit_scorer
+from recobro_score.models.report import feature_schema, report_on
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from recobro_score.data.portfolio import Portfolio
     from recobro_score.evaluation.result import Evaluation
     from recobro_score.features.labels import Labels
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.models.booster import BoosterOptions, ColumnSchema
+    from recobro_score.models.report import ModelReport
     from recobro_score.models.scores import Scores
-    from recobro_score.timeline import Split
+    from recobro_score.timeline import Split, Timeline
 
 
 class BucketTarget(BaseModel):
@@ -113,6 +117,28 @@ class BucketScorer:
         )
 
     def evaluate(
+        self, portfolio: Portfolio, timeline: Timeline, *, kind: str, observed_until: int | str | None
+    ) -> ModelReport:
+        """Judge the model on the accounts of its buckets at the snapshots of a portfolio.
+
+        Parameters
+        ----------
+        portfolio, timeline, observed_until
+            See `PaymentModel.evaluate`.
+        kind : str
+            Of the label, see `LabelSpec`.
+        """
+        return report_on(
+            self.scorer,
+            feature_schema(self.scorer.event.booster.schema),
+            portfolio.store,
+            timeline.as_ofs,
+            spec=LabelSpec(kind, self.target.horizon_days),
+            observed_until=portfolio.observed_until(observed_until),
+            buckets=[BUCKETS.index(name) for name in self.target.buckets],
+        )
+
+    def judge(
         self, matrix: FeatureMatrix, labels: Labels, bucket: NDArray[np.int8], *, capacity: float | None
     ) -> Evaluation:
         """Judge the model on rows of its buckets that it has not seen; see `EventScorer.evaluate`."""

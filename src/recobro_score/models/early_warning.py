@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from recobro_score.features.labels import Labels
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.models.booster import BoosterOptions, ColumnSchema
+    from recobro_score.models.report import ModelReport
     from recobro_score.models.scores import Scores
     from recobro_score.timeline import Split, Timeline
 
@@ -139,6 +140,12 @@ class EarlyWarningModel:
         return self.model.score(matrix, bucket, model_id=self.model_id, threads=threads)
 
     def evaluate(
+        self, portfolio: Portfolio, timeline: Timeline, *, observed_until: int | str | None = None
+    ) -> ModelReport:
+        """Judge the model on the snapshots of a portfolio, beside its rivals; see `PaymentModel.evaluate`."""
+        return self.model.evaluate(portfolio, timeline, kind="roll_forward", observed_until=observed_until)
+
+    def judge(
         self,
         matrix: FeatureMatrix,
         labels: Labels,
@@ -146,8 +153,8 @@ class EarlyWarningModel:
         *,
         capacity: float | None = None,
     ) -> Evaluation:
-        """Judge the model on rows it has not seen; see `EventScorer.evaluate`."""
-        return self.model.evaluate(matrix, labels, bucket, capacity=capacity)
+        """Judge the model on given rows; see `EventScorer.evaluate`."""
+        return self.model.judge(matrix, labels, bucket, capacity=capacity)
 
     def to_files(self) -> dict[str, str]:
         """Return the model as text files by name: LightGBM's text and JSON, no code."""

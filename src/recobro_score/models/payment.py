@@ -14,14 +14,13 @@ from recobro_score.digest import canonical_json, sha256_text
 from recobro_score.errors import ConfigError
 from recobro_score.features.label_matrix import LabelMatrix
 from recobro_score.features.label_specs import LabelSpec
-from recobro_score.features.schema import FeatureSchema
 from recobro_score.models.event_model import EventOptions
 from recobro_score.models.event_scorer import EventScorer, ScorerFit, fit_scorer
 from recobro_score.models.payment_cells import CurveEvaluation, CurveScores, evaluate_cells
 from recobro_score.models.payment_curve import CurveCell, PaymentCurve
 from recobro_score.models.payment_grid import PaymentGrid, labels_of
 from recobro_score.models.payment_hazards import CurveMethod
-from recobro_score.models.report import ModelReport, report_on
+from recobro_score.models.report import ModelReport, feature_schema, report_on
 from recobro_score.models.scores import STANDARD_THIN_FILE, Scores, ThinFile
 from recobro_score.models.shares import RecoveredShares
 from recobro_score.models.tabular import TabularClassifier
@@ -259,13 +258,9 @@ class PaymentModel:
         ConfigError
             If the model was not trained on the library's features.
         """
-        schema = self.event.booster.schema
-        if not isinstance(schema, FeatureSchema):
-            msg = "the model was trained on columns of another kind: judge it by their matrix and labels"
-            raise ConfigError(msg)
         return report_on(
             self.scorer,
-            schema,
+            feature_schema(self.event.booster.schema),
             portfolio.store,
             timeline.as_ofs,
             spec=LabelSpec("pays", self.target.horizon_days, share=self.target.share),

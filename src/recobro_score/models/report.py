@@ -12,7 +12,7 @@ import pandas as pd
 
 from recobro_score.calendars import format_instant
 from recobro_score.data.state import BUCKETS, account_state
-from recobro_score.errors import NotEnoughData
+from recobro_score.errors import ConfigError, NotEnoughData
 from recobro_score.evaluation.gain import gain_table
 from recobro_score.evaluation.result import Evaluation, evaluate
 from recobro_score.evaluation.rivals import (
@@ -25,6 +25,7 @@ from recobro_score.evaluation.stability import by_month
 from recobro_score.features.label_matrix import compute_labels
 from recobro_score.features.label_specs import LabelSpec
 from recobro_score.features.pipeline import compute
+from recobro_score.features.schema import FeatureSchema
 from recobro_score.models.baseline import LogisticBaseline
 from recobro_score.models.calibration_family import calibrated
 from recobro_score.models.scorecard import Scorecard
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recobro_score.data.events import EventStore
-    from recobro_score.features.schema import FeatureSchema
+    from recobro_score.models.booster import ColumnSchema
     from recobro_score.models.event_scorer import EventScorer
 
     Floats = NDArray[np.float64]
@@ -192,6 +193,20 @@ def report_on(
         months=by_month(given.y, p, months),
         scorecard=card,
     )
+
+
+def feature_schema(schema: ColumnSchema) -> FeatureSchema:
+    """Return a booster's schema if it is one of features that a portfolio can be asked for.
+
+    Raises
+    ------
+    ConfigError
+        If the model was trained on columns of another kind.
+    """
+    if not isinstance(schema, FeatureSchema):
+        msg = "the model was trained on columns of another kind: judge it by their matrix and labels"
+        raise ConfigError(msg)
+    return schema
 
 
 def _pairs(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.models.booster import BoosterOptions, ColumnSchema
     from recobro_score.models.event_scorer import ScorerFit
+    from recobro_score.models.report import ModelReport
     from recobro_score.models.scores import Scores
     from recobro_score.timeline import Split, Timeline
 
@@ -181,6 +182,16 @@ class SelfCureModel:
         return self.model.score(matrix, bucket, model_id=self.model_id, threads=threads)
 
     def evaluate(
+        self, portfolio: Portfolio, timeline: Timeline, *, observed_until: int | str | None = None
+    ) -> ModelReport:
+        """Judge the model on the snapshots of a portfolio, beside its rivals; see `PaymentModel.evaluate`.
+
+        The report is on accounts that nobody contacted in the window, each counted once: it judges the order,
+        while the level is learned from those left alone by decision.
+        """
+        return self.model.evaluate(portfolio, timeline, kind="self_cure", observed_until=observed_until)
+
+    def judge(
         self,
         matrix: FeatureMatrix,
         labels: Labels,
@@ -188,8 +199,8 @@ class SelfCureModel:
         *,
         capacity: float | None = None,
     ) -> Evaluation:
-        """Judge the model on rows it has not seen, by labels of the kind ``self_cure``; see `EventScorer`."""
-        return self.model.evaluate(matrix, labels, bucket, capacity=capacity)
+        """Judge the model on given rows; see `EventScorer.evaluate`."""
+        return self.model.judge(matrix, labels, bucket, capacity=capacity)
 
     def to_files(self) -> dict[str, str]:
         """Return the model as text files by name: LightGBM's text and JSON, no code."""

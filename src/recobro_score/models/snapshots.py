@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-OBSERVED = ("payments", "balances", "contacts", "promises", "decisions")
-"""Tables whose newest row tells until when a portfolio was observed."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshots:
@@ -62,7 +59,7 @@ class Snapshots:
         timeline: Timeline,
         *,
         features: FeatureSet | None = None,
-        observed_until: int | None = None,
+        observed_until: int | str | None = None,
         threads: int = 1,
     ) -> Snapshots:
         """Compute the features of every account at every as-of.
@@ -73,15 +70,12 @@ class Snapshots:
         timeline : Timeline
         features : FeatureSet, optional
             The standard set where absent.
-        observed_until : int, optional
-            µs UTC up to which the tables are complete; where absent, the latest instant at which a payment,
-            balance, contact, promise or decision became known.
+        observed_until : int or str, optional
+            Instant up to which the tables are complete; see `Portfolio.observed_until`.
         threads : int
             Changes the time, nothing else.
         """
         store, as_ofs = portfolio.store, np.array(timeline.as_ofs, dtype=np.int64)
-        newest = [portfolio.newest[table] for table in OBSERVED if table in portfolio.newest]
-        until = max(newest, default=0) + 1 if observed_until is None else observed_until
         schema = (features or FeatureSet.standard()).schema(store)
         matrix = compute(schema, store, as_ofs, threads=threads)
         debtor = store.debtor_ids.take(pa.array(store.account_debtor[matrix.account]))
@@ -92,7 +86,7 @@ class Snapshots:
             bucket=account_state(store, as_ofs).bucket,
             debtor=debtor.to_numpy(zero_copy_only=False),
             currency=store.words("accounts.currency")[matrix.account],
-            observed_until=until,
+            observed_until=portfolio.observed_until(observed_until),
         )
 
     def split(self, known: NDArray[np.bool_], horizon_days: float) -> Split | None:
