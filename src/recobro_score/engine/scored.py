@@ -19,6 +19,7 @@ from recobro_score.explain.readers import AGENT
 from recobro_score.explain.reasons import Reasons
 from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.features.pipeline import compute
+from recobro_score.features.single import account_features
 from recobro_score.models.contact import ContactForecast
 from recobro_score.models.event_model import EventModel
 from recobro_score.models.scores import Scores
@@ -157,7 +158,10 @@ def score(
         Threads for features and scores; they change no bit.
     """
     instant = parse_instant(as_of, store.time_zone) if isinstance(as_of, str) else as_of
-    matrix = compute(bundle.schema, store, [instant], threads=threads)
+    if store.n_accounts == 1:
+        matrix = account_features(bundle.schema).matrix(store, instant)
+    else:
+        matrix = compute(bundle.schema, store, [instant], threads=threads)
     state = account_state(store, [instant])
     scores = bundle.payment.score(matrix, state.bucket, threads=threads)
     model = bundle.payment.event

@@ -111,8 +111,17 @@ class AccountFeatures:
         return found if len(found) else compute(self.schema, store, [as_of]).values[0]
 
     def matrix(self, store: EventStore, as_of: int) -> FeatureMatrix:
-        """Return the features of a small store as `compute` does."""
-        return compute(self.schema, store, [as_of])
+        """Return the features of the one account of a store, as `compute` does, with its keys."""
+        values = self.of_store(store, as_of)[None, :]
+        return FeatureMatrix(
+            store.account_ids, np.zeros(1, np.int64), np.array([as_of], np.int64), values, self.schema
+        )
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def account_features(schema: FeatureSchema) -> AccountFeatures:
+    """Return the `AccountFeatures` of a schema for checked stores, laid out once."""
+    return AccountFeatures(schema)
 
 
 def _records(tables: Mapping[str, Any]) -> dict[str, Sequence[Mapping[str, Any]]]:

@@ -7,10 +7,10 @@ dates and buckets: what the models of one event stand on; `bucket_scorer` for so
 `snapshots` (the rows of a portfolio to learn from), `facts` (what a model learned from, with warnings),
 `scores` (what a model says).
 
-The models: `payment` (with its `payment_curve` over horizons and shares), `recovery` (the whole distribution
-of the recovered share, from a `share_chain`), `contact_model` (account × channel × hour, factorised; `contact`
-are the smoothed rates of a night), `promise`, `plan` (a scorer of terms), `self_cure`, `early_warning`,
-`effect` (what actions add).
+The models: `payment` (with its `payment_curve` over horizons and shares), `recovery` (the distribution of the
+recovered share, from a `share_chain`), `contact_model` (account × channel × hour, factorised; `contact` has
+the smoothed rates of a night), `promise`, `plan` (a scorer of terms), `self_cure`, `early_warning`, `effect`
+(what actions add).
 
 Beside them: `baseline` and `scorecard` (rivals of every report), `report`, `objectives`, `selection` (regret
 over months), `tuning`, `tabular` (a scikit-learn classifier over a plain X).
