@@ -16,7 +16,15 @@ from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.models.plan import PlanModel
 from recobro_score.models.plan_rows import PlanRows, burden, plan_rows
 from recobro_score.models.snapshots import Snapshots
-from recobro_score.policy.offers import OfferPolicy, PriorTermScorer, TermKeys, TermScorer
+from recobro_score.policy.offers import (
+    OfferCases,
+    OfferPolicy,
+    PriorTermScorer,
+    TermKeys,
+    TermScorer,
+    best_offer,
+)
+from recobro_score.policy.plans import OpenPlans
 from recobro_score.policy.terms import Terms
 from recobro_score.timeline import Timeline
 from tests.models.event_samples import FAST, Columns, draw
@@ -361,3 +369,31 @@ def test_counts_add_up(rows: PlanRows) -> None:
     assert table["offers"].sum() == len(rows)
     parts = table[["completed", "broken", "running"]].sum(axis=1)
     assert (parts == table["accepted"]).all()
+
+
+def test_the_policy_offers_by_the_model(model: PlanModel) -> None:
+    n = 50
+    matrix = matrix_of(n)
+    no, zero = np.zeros(n, dtype=bool), np.zeros(n, dtype=np.int64)
+    cases = OfferCases(
+        keys=TermKeys(matrix.account_ids, 0, np.full(n, 4, dtype=np.int8)),
+        exposure=np.full(n, 100_000),
+        digits=np.full(n, 2, dtype=np.int8),
+        currency=np.full(n, "EUR", dtype=object),
+        p_pay=np.full(n, 0.05),
+        paid_share=np.full(n, 0.9),
+        unpaid_share=np.zeros(n),
+        disposable=np.full(n, np.nan),
+        ability=np.full(n, np.nan),
+        plans=OpenPlans(no, no, zero, np.full(n, -1, dtype=np.int64), zero, zero, zero, no, ()),
+    )
+    scorer = model.scorer(matrix)
+    offers = best_offer(cases, policy=OfferPolicy(), scorer=scorer)
+    made = np.flatnonzero(offers.term >= 0)
+    assert made.size
+    assert offers.source == scorer.source == "log"
+    chosen = [offers.terms[code] for code in offers.term[made]]
+    accept = scorer.p_accept(cases.keys, offers.terms)[made, offers.term[made]]
+    np.testing.assert_array_equal(offers.p_accept[made], accept)
+    assert all(terms in OfferPolicy().menu() for terms in chosen)
+    assert len(set(np.round(offers.p_accept[made], 6))) > 1, "the accounts' own features must count"
