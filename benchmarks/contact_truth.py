@@ -35,12 +35,12 @@ from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.features.pipeline import compute
 from recobro_score.models.booster import BoosterOptions
-from recobro_score.models.contact_fit import OPTIONS
-from recobro_score.models.contact_log import AttemptLog
-from recobro_score.models.contact_model import ContactModel
+from recobro_score.models.contact.fit import OPTIONS
+from recobro_score.models.contact.log import AttemptLog
+from recobro_score.models.contact.model import ContactModel
 from recobro_score.models.plain import PlainSchema
-from recobro_score.models.promise import PromiseModel
-from recobro_score.models.promise_rows import AGENTS
+from recobro_score.models.promise.model import PromiseModel
+from recobro_score.models.promise.rows import AGENTS
 from recobro_score.models.snapshots import Snapshots
 from recobro_score.policy.policy import Policy
 from recobro_score.policy.stops import find_stops

@@ -43,9 +43,9 @@ from recobro_score.features.label_specs import LabelSpec
 from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.features.pipeline import compute
 from recobro_score.models.early_warning import EarlyWarningModel
-from recobro_score.models.plan import PlanModel
-from recobro_score.models.plan_rows import PlanRows, plan_rows
-from recobro_score.models.recovery import RecoveryModel
+from recobro_score.models.plan.model import PlanModel
+from recobro_score.models.plan.rows import PlanRows, plan_rows
+from recobro_score.models.recovery.model import RecoveryModel
 from recobro_score.models.self_cure import SelfCureModel
 from recobro_score.models.snapshots import Snapshots
 from recobro_score.simulate.portfolio import Simulation, simulate_portfolio

@@ -30,8 +30,8 @@ from recobro_score.features.label_specs import LabelSpec
 from recobro_score.features.labels import Labels
 from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.features.pipeline import compute
-from recobro_score.models.payment import PaymentModel, PaymentTarget
-from recobro_score.models.payment_grid import HORIZONS, SHARES, labels_of, payment_specs
+from recobro_score.models.payment.grid import HORIZONS, SHARES, labels_of, payment_specs
+from recobro_score.models.payment.model import PaymentModel, PaymentTarget
 from recobro_score.simulate.portfolio import Simulation
 from recobro_score.timeline import Split
 

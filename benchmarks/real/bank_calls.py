@@ -30,9 +30,9 @@ from results import Table
 from recobro_score.evaluation.metrics import EPSILON, binary_report
 from recobro_score.evaluation.ranking import auc, compare_auc
 from recobro_score.evaluation.samples import weighted_mean
-from recobro_score.models.contact_log import AttemptLog
-from recobro_score.models.contact_model import ContactModel
-from recobro_score.models.contact_report import channel_rates
+from recobro_score.models.contact.log import AttemptLog
+from recobro_score.models.contact.model import ContactModel
+from recobro_score.models.contact.report import channel_rates
 from recobro_score.models.plain import PlainSchema
 
 CHANNELS = ("cellular", "telephone")

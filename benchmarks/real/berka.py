@@ -31,7 +31,7 @@ from recobro_score.features.pipeline import compute
 from recobro_score.features.recipes import Recipe, Where, Window
 from recobro_score.models.baseline import LogisticBaseline
 from recobro_score.models.booster import Booster, BoosterOptions
-from recobro_score.models.calibration import Calibrator
+from recobro_score.models.calibration.calibrator import Calibrator
 from recobro_score.timeline import debtor_folds
 
 TIME_ZONE = "Europe/Prague"

@@ -41,10 +41,10 @@ from recobro_score.features.labels import Labels
 from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.models.booster import BoosterOptions
 from recobro_score.models.plain import PlainSchema
-from recobro_score.models.plan import PlanModel
-from recobro_score.models.plan_rows import PlanRows
-from recobro_score.models.plan_signal import FOLDS, folds_of
-from recobro_score.models.recovery import RecoveryModel
+from recobro_score.models.plan.model import PlanModel
+from recobro_score.models.plan.rows import PlanRows
+from recobro_score.models.plan.signal import FOLDS, folds_of
+from recobro_score.models.recovery.model import RecoveryModel
 from recobro_score.policy.terms import Terms
 
 Floats = NDArray[np.float64]

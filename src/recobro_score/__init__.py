@@ -35,13 +35,13 @@ if TYPE_CHECKING:
     from recobro_score.features.feature_set import FeatureSet
     from recobro_score.features.single import AccountFeatures
     from recobro_score.models.booster import BoosterOptions
-    from recobro_score.models.contact_model import ContactModel
+    from recobro_score.models.contact.model import ContactModel
     from recobro_score.models.early_warning import EarlyWarningModel
     from recobro_score.models.event_model import EventOptions
-    from recobro_score.models.payment import PaymentModel, PaymentTarget
-    from recobro_score.models.plan import PlanModel
-    from recobro_score.models.promise import PromiseModel
-    from recobro_score.models.recovery import RecoveryModel
+    from recobro_score.models.payment.model import PaymentModel, PaymentTarget
+    from recobro_score.models.plan.model import PlanModel
+    from recobro_score.models.promise.model import PromiseModel
+    from recobro_score.models.recovery.model import RecoveryModel
     from recobro_score.models.report import ModelReport
     from recobro_score.models.scorecard import Scorecard
     from recobro_score.models.self_cure import SelfCureModel
@@ -60,23 +60,23 @@ _HOMES = {
     "AuditOptions": "recobro_score.features.audit.options",
     "BoosterOptions": "recobro_score.models.booster",
     "Bundle": "recobro_score.bundle",
-    "ContactModel": "recobro_score.models.contact_model",
+    "ContactModel": "recobro_score.models.contact.model",
     "EarlyWarningModel": "recobro_score.models.early_warning",
     "EventOptions": "recobro_score.models.event_model",
     "FeatureSet": "recobro_score.features.feature_set",
     "LeakageAudit": "recobro_score.features.audit.result",
     "ModelReport": "recobro_score.models.report",
     "Outputs": "recobro_score.engine",
-    "PaymentModel": "recobro_score.models.payment",
-    "PaymentTarget": "recobro_score.models.payment",
-    "PlanModel": "recobro_score.models.plan",
+    "PaymentModel": "recobro_score.models.payment.model",
+    "PaymentTarget": "recobro_score.models.payment.model",
+    "PlanModel": "recobro_score.models.plan.model",
     "Policy": "recobro_score.policy.policy",
     "Portfolio": "recobro_score.data.portfolio",
     "PortfolioOptions": "recobro_score.data.options",
-    "PromiseModel": "recobro_score.models.promise",
+    "PromiseModel": "recobro_score.models.promise.model",
     "Rates": "recobro_score.money",
     "RecobroError": "recobro_score.errors",
-    "RecoveryModel": "recobro_score.models.recovery",
+    "RecoveryModel": "recobro_score.models.recovery.model",
     "RunOptions": "recobro_score.engine",
     "Scenario": "recobro_score.simulate.scenario",
     "ScoreRequest": "recobro_score.serving",

@@ -27,9 +27,9 @@ from typing import Any
 from recobro_score.digest import canonical_json, readable_json, sha256_text
 from recobro_score.errors import BundleError, RecobroError
 from recobro_score.features.schema import FeatureSchema
-from recobro_score.models.contact import ContactRates
+from recobro_score.models.contact.rates import ContactRates
 from recobro_score.models.effect import EffectTable
-from recobro_score.models.payment import PaymentModel
+from recobro_score.models.payment.model import PaymentModel
 from recobro_score.policy.policy import Policy
 
 FORMAT = 1

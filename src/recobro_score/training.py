@@ -21,13 +21,13 @@ from recobro_score.features.given import given_labels
 from recobro_score.features.label_matrix import LabelMatrix, compute_labels
 from recobro_score.features.labels import Labels, payment_labels
 from recobro_score.features.matrix import FeatureMatrix
-from recobro_score.models.assumed import assumed_payment
 from recobro_score.models.booster import BoosterOptions
-from recobro_score.models.contact import ContactRates
+from recobro_score.models.contact.rates import ContactRates
 from recobro_score.models.decision_log import DecisionLog, decision_log
 from recobro_score.models.effect import EffectTable
-from recobro_score.models.payment import PaymentModel, PaymentTarget
-from recobro_score.models.payment_grid import labels_of, payment_specs
+from recobro_score.models.payment.assumed import assumed_payment
+from recobro_score.models.payment.grid import labels_of, payment_specs
+from recobro_score.models.payment.model import PaymentModel, PaymentTarget
 from recobro_score.models.snapshots import Snapshots
 from recobro_score.policy.policy import Policy
 from recobro_score.timeline import Timeline

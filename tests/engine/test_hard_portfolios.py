@@ -11,8 +11,8 @@ from recobro_score.bundle import Bundle
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.data.state import account_state
-from recobro_score.models.assumed import ASSUMED_RATES
 from recobro_score.models.booster import BoosterOptions
+from recobro_score.models.payment.assumed import ASSUMED_RATES
 from recobro_score.simulate import simulate_portfolio
 from recobro_score.timeline import Timeline
 from recobro_score.training import TrainingOptions, train

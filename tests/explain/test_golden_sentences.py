@@ -20,7 +20,7 @@ from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.features.recipes import CONCEPTS, PromiseRule, Recipe
 from recobro_score.features.schema import FeatureSchema
 from recobro_score.features.standard import standard_recipes
-from recobro_score.models.calibration import Calibrator
+from recobro_score.models.calibration.calibrator import Calibrator
 from recobro_score.texts import languages, load_texts
 
 FOLDER = Path(__file__).with_name("golden")

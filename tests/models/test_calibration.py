@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from recobro_score.errors import BundleError, ContractError
 from recobro_score.evaluation.metrics import log_loss, recalibrate
-from recobro_score.models.calibration import Calibrator
+from recobro_score.models.calibration.calibrator import Calibrator
 
 FINITE = st.floats(-1e308, 1e308)
 SLOPES = st.tuples(st.floats(0, 5), st.floats(0, 5)).filter(lambda ab: sum(ab) > 0.05)

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from recobro_score.errors import BundleError, ConfigError
 from recobro_score.evaluation.metrics import log_loss
-from recobro_score.models.calibration import Calibrator
-from recobro_score.models.calibration_family import (
+from recobro_score.models.calibration.calibrator import Calibrator
+from recobro_score.models.calibration.family import (
     calibrated,
     calibrator_from_state,
     fit_calibrator,
 )
-from recobro_score.models.calibration_segments import SegmentedCalibrator, SegmentMap
-from recobro_score.models.calibration_steps import IsotonicCalibrator, VennAbers
+from recobro_score.models.calibration.segments import SegmentedCalibrator, SegmentMap
+from recobro_score.models.calibration.steps import IsotonicCalibrator, VennAbers
 from tests.models.test_calibration import drawn
 
 SHIFTS = np.array([0.6, -0.6, 0.0, 0.3, -0.3, 0.0, 0.0])

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression, isotonic_regression
 
 from recobro_score.errors import BundleError, ContractError
-from recobro_score.models.calibration_interval import ScoreInterval
-from recobro_score.models.calibration_steps import IsotonicCalibrator, VennAbers
+from recobro_score.models.calibration.interval import ScoreInterval
+from recobro_score.models.calibration.steps import IsotonicCalibrator, VennAbers
 from tests.models.test_calibration import drawn
 
 ROWS = st.lists(st.tuples(st.integers(-6, 6), st.integers(0, 1)), max_size=30)

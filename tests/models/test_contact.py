@@ -15,8 +15,8 @@ from recobro_score.data.events import EventStore
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.digest import canonical_json
 from recobro_score.errors import BundleError, ColumnNotFound
-from recobro_score.models.attempts import CHANNELS, HISTORY_DAYS, PRIOR_RATES, SLOTS
-from recobro_score.models.contact import ContactRates
+from recobro_score.models.contact.attempts import CHANNELS, HISTORY_DAYS, PRIOR_RATES, SLOTS
+from recobro_score.models.contact.rates import ContactRates
 
 AS_OF = parse_instant("2025-06-03")
 CALL = CHANNELS.index("call")

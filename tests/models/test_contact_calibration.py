@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recobro_score.models.contact_calibration import WINDOWS, Judged, calibrate_channels, lasting_part
+from recobro_score.models.contact.calibration import WINDOWS, Judged, calibrate_channels, lasting_part
 from tests.models.contact_samples import sigmoid
 
 

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recobro_score.models.attempts import SLOTS
-from recobro_score.models.contact_history import (
+from recobro_score.models.contact.attempts import SLOTS
+from recobro_score.models.contact.history import (
     STRENGTHS,
     OwnHistory,
     forecast,
     odds_shift,
     tally_before,
 )
-from recobro_score.models.contact_log import HISTORY, AttemptLog
+from recobro_score.models.contact.log import HISTORY, AttemptLog
 from tests.models.contact_samples import World
 
 counts = st.integers(0, 50)

@@ -16,12 +16,12 @@ from recobro_score.errors import BundleError, ColumnNotFound, ContractError, Sch
 from recobro_score.features.feature_set import FeatureSet
 from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.features.pipeline import compute
-from recobro_score.models.attempts import PRIOR_RATES, SLOTS
 from recobro_score.models.booster import BoosterOptions
-from recobro_score.models.contact_columns import ContactColumns
-from recobro_score.models.contact_fit import OPTIONS
-from recobro_score.models.contact_log import AttemptLog
-from recobro_score.models.contact_model import ContactModel
+from recobro_score.models.contact.attempts import PRIOR_RATES, SLOTS
+from recobro_score.models.contact.columns import ContactColumns
+from recobro_score.models.contact.fit import OPTIONS
+from recobro_score.models.contact.log import AttemptLog
+from recobro_score.models.contact.model import ContactModel
 from recobro_score.simulate.portfolio import simulate_portfolio
 from recobro_score.timeline import Timeline
 from tests.models.contact_samples import OneNumber, World, contact, sigmoid, store_of

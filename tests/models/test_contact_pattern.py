@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from recobro_score.models.attempts import SLOTS
-from recobro_score.models.contact_log import AttemptLog
-from recobro_score.models.contact_pattern import NEIGHBOURS, SERIES, SlotPattern, _find_pairs, _newton
+from recobro_score.models.contact.attempts import SLOTS
+from recobro_score.models.contact.log import AttemptLog
+from recobro_score.models.contact.pattern import NEIGHBOURS, SERIES, SlotPattern, _find_pairs, _newton
 from tests.models.contact_samples import World
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from recobro_score.calendars import parse_instant
 from recobro_score.data.events import EventStore
 from recobro_score.errors import ContractError
-from recobro_score.models.attempts import SLOTS
-from recobro_score.models.contact import ContactForecast
-from recobro_score.models.contact_points import BestContacts, best_contacts
+from recobro_score.models.contact.attempts import SLOTS
+from recobro_score.models.contact.points import BestContacts, best_contacts
+from recobro_score.models.contact.rates import ContactForecast
 from tests.models.contact_samples import contact, store_of
 
 AS_OF = parse_instant("2025-06-03")

@@ -13,9 +13,9 @@ from recobro_score.data.state import BUCKETS
 from recobro_score.errors import BundleError, ContractError, NotEnoughData, SchemaMismatch
 from recobro_score.features.labels import REASONS
 from recobro_score.models.event_model import fit_event
-from recobro_score.models.payment import PaymentModel, PaymentTarget
+from recobro_score.models.payment.model import PaymentModel, PaymentTarget
+from recobro_score.models.payment.shares import RecoveredShares
 from recobro_score.models.scores import ThinFile
-from recobro_score.models.shares import RecoveredShares
 from recobro_score.money import MISSING_MONEY
 from recobro_score.timeline import Split
 from tests.models.event_samples import FAST, Columns, draw

@@ -11,10 +11,10 @@ from hypothesis.extra.numpy import arrays
 from recobro_score.errors import BundleError, ColumnNotFound, ConfigError, NotEnoughData
 from recobro_score.features.label_matrix import LabelMatrix
 from recobro_score.features.label_specs import LabelSpec
-from recobro_score.models.calibration import Calibrator
-from recobro_score.models.payment_cells import evaluate_cells
-from recobro_score.models.payment_curve import CurveCell, PaymentCurve
-from recobro_score.models.payment_grid import PaymentGrid, labels_of, payment_specs
+from recobro_score.models.calibration.calibrator import Calibrator
+from recobro_score.models.payment.cells import evaluate_cells
+from recobro_score.models.payment.curve import CurveCell, PaymentCurve
+from recobro_score.models.payment.grid import PaymentGrid, labels_of, payment_specs
 
 HORIZONS, SHARES = (7, 30, 90), (0.1, 0.5, 1.0)
 COEFFICIENTS = st.tuples(st.floats(0, 4), st.floats(0, 4), st.floats(-6, 6))

@@ -15,11 +15,11 @@ import pytest
 from recobro_score.errors import ColumnNotFound, ConfigError, ContractError, NotEnoughData, SchemaMismatch
 from recobro_score.features.label_matrix import LabelMatrix
 from recobro_score.models.booster import Booster
-from recobro_score.models.calibration_segments import SegmentedCalibrator
-from recobro_score.models.calibration_steps import IsotonicCalibrator, VennAbers
+from recobro_score.models.calibration.segments import SegmentedCalibrator
+from recobro_score.models.calibration.steps import IsotonicCalibrator, VennAbers
 from recobro_score.models.event_model import EventOptions, Slices, fit_event
-from recobro_score.models.payment import PaymentModel, PaymentTarget
-from recobro_score.models.payment_grid import payment_specs
+from recobro_score.models.payment.grid import payment_specs
+from recobro_score.models.payment.model import PaymentModel, PaymentTarget
 from tests.models.event_samples import FAST, Columns, draw
 from tests.models.test_payment import MONTHS, SPLIT, TARGET, THIN, Book
 

@@ -14,8 +14,8 @@ from recobro_score.features.feature_set import FeatureSet
 from recobro_score.features.label_matrix import compute_labels
 from recobro_score.features.pipeline import compute
 from recobro_score.models.booster import BoosterOptions
-from recobro_score.models.payment import PaymentModel, PaymentTarget
-from recobro_score.models.payment_grid import payment_specs
+from recobro_score.models.payment.grid import payment_specs
+from recobro_score.models.payment.model import PaymentModel, PaymentTarget
 from recobro_score.simulate.portfolio import Simulation, simulate_portfolio
 from recobro_score.simulate.scenario import Scenario
 from recobro_score.timeline import Split

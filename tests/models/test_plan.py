@@ -13,8 +13,8 @@ from recobro_score.data.portfolio import Portfolio
 from recobro_score.errors import BundleError, ContractError, SchemaMismatch
 from recobro_score.features.feature_set import FeatureSet
 from recobro_score.features.matrix import FeatureMatrix
-from recobro_score.models.plan import PlanModel
-from recobro_score.models.plan_rows import PlanRows, burden, plan_rows
+from recobro_score.models.plan.model import PlanModel
+from recobro_score.models.plan.rows import PlanRows, burden, plan_rows
 from recobro_score.models.snapshots import Snapshots
 from recobro_score.policy.offers import (
     OfferCases,

@@ -18,10 +18,10 @@ from recobro_score.features.feature_set import FeatureSet
 from recobro_score.features.pipeline import compute
 from recobro_score.features.recipes import PromiseRule
 from recobro_score.models.booster import BoosterOptions
-from recobro_score.models.contact_rates_of_day import Reach
-from recobro_score.models.promise import PRIOR_KEPT, PRIOR_PROMISES, PromiseModel, PromiseScores
-from recobro_score.models.promise_link import PRIOR_ROWS
-from recobro_score.models.promise_rows import PromiseRows, calls_reached, promises_made
+from recobro_score.models.contact.rates_of_day import Reach
+from recobro_score.models.promise.link import PRIOR_ROWS
+from recobro_score.models.promise.model import PRIOR_KEPT, PRIOR_PROMISES, PromiseModel, PromiseScores
+from recobro_score.models.promise.rows import PromiseRows, calls_reached, promises_made
 from recobro_score.models.snapshots import Snapshots
 from recobro_score.simulate.portfolio import simulate_portfolio
 from recobro_score.timeline import Timeline

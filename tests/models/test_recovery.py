@@ -17,8 +17,8 @@ from recobro_score.features.labels import REASONS, Labels
 from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.features.pipeline import compute
 from recobro_score.models.booster import BoosterOptions
-from recobro_score.models.recovery import RecoveryModel
-from recobro_score.models.recovery_forecast import RecoveryForecast, amount_of
+from recobro_score.models.recovery.forecast import RecoveryForecast, amount_of
+from recobro_score.models.recovery.model import RecoveryModel
 from recobro_score.money import MISSING_MONEY
 from recobro_score.simulate.portfolio import simulate_portfolio
 from recobro_score.simulate.scenario import Behaviour, Scenario, Span

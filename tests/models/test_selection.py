@@ -14,7 +14,7 @@ from recobro_score.calendars import US_PER_DAY
 from recobro_score.errors import ConfigError, ContractError
 from recobro_score.evaluation.metrics import log_loss
 from recobro_score.models.booster import Booster, BoosterOptions
-from recobro_score.models.calibration import Calibrator
+from recobro_score.models.calibration.calibrator import Calibrator
 from recobro_score.models.objectives import JudgedRows, ListCost, LogLoss
 from recobro_score.models.selection import RULES, Selection, select
 from recobro_score.models.tuning import SearchSpace, TuningOptions, tune

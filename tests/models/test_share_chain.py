@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from recobro_score.errors import BundleError
-from recobro_score.models.share_chain import ShareChain
+from recobro_score.models.recovery.share_chain import ShareChain
 
 LEVELS = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
 

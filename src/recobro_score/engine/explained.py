@@ -12,7 +12,7 @@ from recobro_score.explain.points import ProbabilityPoints, probability_points
 from recobro_score.explain.readers import AGENT
 from recobro_score.explain.reasons import Reasons, tell_reasons
 from recobro_score.explain.table_shap import explainer_of
-from recobro_score.models.calibration_family import calibrated
+from recobro_score.models.calibration.family import calibrated
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

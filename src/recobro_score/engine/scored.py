@@ -20,7 +20,7 @@ from recobro_score.explain.reasons import Reasons
 from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.features.pipeline import compute
 from recobro_score.features.single import account_features
-from recobro_score.models.contact import ContactForecast
+from recobro_score.models.contact.rates import ContactForecast
 from recobro_score.models.event_model import EventModel
 from recobro_score.models.scores import Scores
 from recobro_score.money import to_major

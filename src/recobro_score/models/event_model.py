@@ -19,8 +19,8 @@ from recobro_score.calendars import US_PER_DAY, format_instant
 from recobro_score.errors import ContractError, NotEnoughData
 from recobro_score.models.baseline import LogisticBaseline
 from recobro_score.models.booster import Booster, BoosterOptions, require_enough
-from recobro_score.models.calibration import Calibrator
-from recobro_score.models.calibration_family import (
+from recobro_score.models.calibration.calibrator import Calibrator
+from recobro_score.models.calibration.family import (
     AnyCalibrator,
     CalibrationMethod,
     calibrated,
@@ -57,10 +57,10 @@ class EventOptions(BoosterOptions):
     Parameters
     ----------
     calibration : {'beta', 'platt', 'isotonic', 'venn_abers'}
-        See `recobro_score.models.calibration_family.fit_calibrator`.
+        See `recobro_score.models.calibration.family.fit_calibrator`.
     by_bucket : bool
         Whether buckets with enough events are calibrated on their own, leaning on the whole: see
-        `recobro_score.models.calibration_segments`. With ``beta`` or ``platt``.
+        `recobro_score.models.calibration.segments`. With ``beta`` or ``platt``.
     """
 
     calibration: CalibrationMethod = "beta"
@@ -81,7 +81,7 @@ class EventModel:
     Parameters
     ----------
     booster : Booster
-    calibrator : any of `recobro_score.models.calibration_family.AnyCalibrator`
+    calibrator : any of `recobro_score.models.calibration.family.AnyCalibrator`
     calibration_kind : {'later_slice', 'out_of_fold', 'assumed'}
         Which rows the calibrator was fitted on; ``assumed``: none, the probabilities are assumptions.
     """

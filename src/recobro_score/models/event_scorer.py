@@ -15,8 +15,8 @@ from recobro_score.data.state import BUCKETS
 from recobro_score.digest import readable_json
 from recobro_score.errors import ContractError
 from recobro_score.evaluation.result import Evaluation, evaluate
-from recobro_score.models.calibration_family import calibrated
-from recobro_score.models.calibration_interval import ScoreInterval
+from recobro_score.models.calibration.family import calibrated
+from recobro_score.models.calibration.interval import ScoreInterval
 from recobro_score.models.event_model import (
     EventModel,
     EventOptions,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.models.baseline import LogisticBaseline
     from recobro_score.models.booster import BoosterOptions, ColumnSchema
-    from recobro_score.models.calibration_family import AnyCalibrator
+    from recobro_score.models.calibration.family import AnyCalibrator
     from recobro_score.models.event_model import Calibrate, EventFit
     from recobro_score.timeline import Split
 

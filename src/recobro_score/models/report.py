@@ -27,7 +27,7 @@ from recobro_score.features.label_specs import LabelSpec
 from recobro_score.features.pipeline import compute
 from recobro_score.features.schema import FeatureSchema
 from recobro_score.models.baseline import LogisticBaseline
-from recobro_score.models.calibration_family import calibrated
+from recobro_score.models.calibration.family import calibrated
 from recobro_score.models.scorecard import Scorecard
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ import pandas as pd
 from recobro_score.calendars import format_instant
 from recobro_score.errors import ConfigError
 from recobro_score.models.booster import Booster, BoosterOptions, ColumnSchema
-from recobro_score.models.calibration import Calibrator
+from recobro_score.models.calibration.calibrator import Calibrator
 from recobro_score.models.event_model import canonical_order, temporal_slices
 from recobro_score.models.objectives import JudgedRows, LogLoss, Objective
 

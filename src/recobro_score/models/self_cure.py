@@ -19,8 +19,8 @@ from recobro_score.errors import NotEnoughData
 from recobro_score.evaluation.result import Evaluation, evaluate
 from recobro_score.models.booster import require_enough
 from recobro_score.models.bucket_scorer import BucketScorer, BucketTarget
-from recobro_score.models.calibration import Calibrator
-from recobro_score.models.calibration_interval import ScoreInterval
+from recobro_score.models.calibration.calibrator import Calibrator
+from recobro_score.models.calibration.interval import ScoreInterval
 from recobro_score.models.event_scorer import fit_scorer, where_held_out
 from recobro_score.models.snapshots import Snapshots
 from recobro_score.models.uncontacted import CureLabels

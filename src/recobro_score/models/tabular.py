@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
 
 from recobro_score.errors import NotEnoughData
 from recobro_score.models.booster import MIN_ROWS, Booster, BoosterOptions
-from recobro_score.models.calibration import Calibrator
+from recobro_score.models.calibration.calibrator import Calibrator
 from recobro_score.models.plain import PlainSchema
 
 if TYPE_CHECKING:

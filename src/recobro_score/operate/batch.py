@@ -23,7 +23,7 @@ from recobro_score.data.sources import read_portfolio, table_files
 from recobro_score.digest import canonical_json, readable_json, sha256_file, sha256_text, write_parquet
 from recobro_score.errors import ConfigError, ContractError, NotEnoughData, SafetyTableError
 from recobro_score.models.booster import BoosterOptions
-from recobro_score.models.payment import PaymentTarget
+from recobro_score.models.payment.model import PaymentTarget
 from recobro_score.operate.config import RunConfig, TrainingSection
 from recobro_score.policy.policy import Policy
 from recobro_score.policy.records import SCHEMA_VERSION as DECISIONS_VERSION

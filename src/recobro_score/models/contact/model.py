@@ -1,0 +1,374 @@
+"""`ContactModel`: who answers on which channel, on which day and at which hour.
+
+The log-odds of an attempt are the sum of four terms, so that a million accounts on five channels and fourteen
+hours take five million evaluations of the trees rather than seventy million: ::
+
+    level of the channel + what the account's features add on the channel      (trees)
+    + what slot, weekday and segment add on the channel                        (a small table)
+    + what the account's own attempts say against what was expected of them    (arithmetic)
+
+each shrunk to the one before: an account without history has exactly its segment's pattern, one with a rich
+history its own. Each channel is calibrated on later attempts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recobro_score.digest import canonical_json, sha256_text
+from recobro_score.errors import ColumnNotFound, ContractError, SchemaMismatch, hint
+from recobro_score.models.booster import BoosterOptions
+from recobro_score.models.contact.attempts import CHANNELS, SLOTS
+from recobro_score.models.contact.files import NAME, contact_files, read_contact
+from recobro_score.models.contact.fit import OPTIONS, ContactFit, Cuts, contact_facts, fit_contact
+from recobro_score.models.contact.log import AttemptLog, snapshots_of
+from recobro_score.models.contact.points import BestContacts, best_contacts
+from recobro_score.models.contact.rates import ContactForecast
+from recobro_score.models.contact.rates_of_day import ContactRatesOfDay, Reach, Whereabouts, rates_of_day
+from recobro_score.models.contact.report import ContactReport, ReportLines, contact_warnings, report_contact
+from recobro_score.models.snapshots import Snapshots
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from recobro_score.data.events import EventStore
+    from recobro_score.data.portfolio import Portfolio
+    from recobro_score.features.matrix import FeatureMatrix
+    from recobro_score.models.booster import ColumnSchema
+    from recobro_score.timeline import Timeline
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContactModel:
+    """P(right party reached by a call) and P(reply to a message), per account, channel, weekday and hour.
+
+    Safe to share between threads.
+
+    Parameters
+    ----------
+    channels, segments : tuple of str
+        The C channels and K countries.
+    parts : ContactFit
+        The learned parts.
+    facts : mapping
+        Per channel ``attempts``, ``successes``, ``comparisons``; in all ``calibrated_on`` and
+        ``other_party_attempts``.
+    validation : ContactReport or None
+        On the latest attempts, which nothing was learned from; None in a model read from files, and where
+        there were none.
+    """
+
+    channels: tuple[str, ...]
+    segments: tuple[str, ...]
+    parts: ContactFit
+    facts: Mapping[str, Any]
+    validation: ContactReport | None = None
+    model_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Derive the identity from the files."""
+        object.__setattr__(self, "model_id", f"{NAME}-{sha256_text(canonical_json(self.to_files()))[:12]}")
+
+    @classmethod
+    def fit(
+        cls,
+        store: EventStore,
+        matrix: FeatureMatrix,
+        *,
+        observed_until: int,
+        calibrate_from: int | None = None,
+        test_from: int | None = None,
+        channels: tuple[str, ...] = CHANNELS,
+        options: BoosterOptions = OPTIONS,
+    ) -> ContactModel:
+        """Learn from the contact log of a store.
+
+        Parameters
+        ----------
+        store : EventStore
+            Its contact log may be empty: then all rates are assumed, and said to be.
+        matrix : FeatureMatrix
+            Of all accounts at one or more as-ofs, from `features.pipeline.compute`. An attempt takes the
+            features of the last as-of that is not after it; attempts before the first are history only.
+        observed_until : int
+            Attempts made or known at or after it do not count; µs UTC.
+        calibrate_from, test_from : int, optional
+            Attempts from here on calibrate, and judge; when left out, the latest two fifths in equal parts.
+        channels : tuple of str
+        options : BoosterOptions
+            Of the trees.
+
+        Raises
+        ------
+        ContractError
+            If the matrix is not of all accounts of the store, account-major.
+        """
+        as_ofs = snapshots_of(store, matrix)
+        log = AttemptLog.of(store, observed_until, as_ofs=as_ofs, channels=channels)
+        return cls.fit_attempts(
+            log,
+            matrix.values,
+            matrix.schema,
+            calibrate_from=calibrate_from,
+            test_from=test_from,
+            options=options,
+        )
+
+    @classmethod
+    def from_portfolio(
+        cls,
+        portfolio: Portfolio,
+        timeline: Timeline,
+        *,
+        observed_until: int | None = None,
+        channels: tuple[str, ...] = CHANNELS,
+        options: BoosterOptions = OPTIONS,
+    ) -> ContactModel:
+        """Compute the features of a portfolio at every as-of of a timeline, and fit.
+
+        Parameters
+        ----------
+        portfolio : Portfolio
+        timeline : Timeline
+        observed_until : int, optional
+            See `Snapshots.of`.
+        channels, options
+            As for `fit`.
+        """
+        seen = Snapshots.of(portfolio, timeline, observed_until=observed_until, threads=options.threads)
+        until = seen.observed_until
+        return cls.fit(seen.store, seen.matrix, observed_until=until, channels=channels, options=options)
+
+    @classmethod
+    def fit_attempts(
+        cls,
+        log: AttemptLog,
+        values: Floats,
+        schema: ColumnSchema,
+        *,
+        calibrate_from: int | None = None,
+        test_from: int | None = None,
+        options: BoosterOptions = OPTIONS,
+    ) -> ContactModel:
+        """Learn from attempts as arrays, for logs that are no event tables; see `AttemptLog.from_frame`.
+
+        Parameters
+        ----------
+        log : AttemptLog
+        values : ndarray of shape (m, p)
+            Features; ``log.row`` points into its rows, each as known at the attempt.
+        schema : ColumnSchema
+            Of the p columns. All of them are used unless it is a `FeatureSchema`; see `ContactColumns`.
+        calibrate_from, test_from : int, optional
+            On the clock of the attempts; as for `fit`.
+        options : BoosterOptions
+        """
+        cuts = Cuts.of(log, calibrate_from, test_from)
+        parts = fit_contact(log, values, schema, cuts, options=options)
+        model = cls(log.channels, log.segments, parts, contact_facts(parts, log, cuts))
+        if not cuts.test(log).any():
+            return model
+        report = report_contact(
+            parts, log, values, cuts, ReportLines("the latest attempts", model.warnings, options.threads)
+        )
+        return cls(model.channels, model.segments, parts, model.facts, report)
+
+    @property
+    def has_log(self) -> bool:
+        """Whether any attempt was learned from; if not, every rate is an assumption."""
+        return bool(sum(self.facts["attempts"]) > 0)
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """Channels that no attempt was seen on: their rates are assumptions."""
+        counts = zip(self.channels, self.facts["attempts"], strict=True)
+        return tuple(name for name, count in counts if not count)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know before trusting the model."""
+        return tuple(contact_warnings(self.channels, self.facts, self.parts))
+
+    def predict(
+        self, store: EventStore, matrix: FeatureMatrix, *, weekday: int | None = None, threads: int = 1
+    ) -> ContactForecast:
+        """Return the probability of every account, channel and hour.
+
+        Parameters
+        ----------
+        store : EventStore
+            One account or many: an account's numbers are the same bits either way.
+        matrix : FeatureMatrix
+            One row per account of the store, in its order, all of one as-of. Only attempts visible before it
+            count.
+        weekday : int, optional
+            Monday = 0; the debtor's local day of the as-of when left out.
+        threads : int
+            Changes nothing but the time.
+
+        Raises
+        ------
+        SchemaMismatch
+            If the matrix is not of the schema of training.
+        ContractError
+            If its rows are not those of the store, or of several as-ofs.
+        """
+        found = self._rates(store, matrix, weekday, threads)
+        return ContactForecast(
+            store.account_ids, self.channels, SLOTS, found.rate, found.attempts, self.has_log
+        )
+
+    def typical(self, store: EventStore, matrix: FeatureMatrix, channel: str, *, threads: int = 1) -> Reach:
+        """Return each account's probability on a channel in an average slot.
+
+        Raises
+        ------
+        ColumnNotFound
+            If the channel was not learned.
+        """
+        if channel not in self.channels:
+            msg = f"no contact model for the channel {channel!r}.{hint(channel, self.channels)}"
+            raise ColumnNotFound(msg)
+        place = self.channels.index(channel)
+        margin = self._rates(store, matrix, None, threads).typical[:, place]
+        p = self.parts.calibrators[place].probability(margin)
+        low, high = self.parts.intervals[place].pair(margin)
+        return Reach(p, np.minimum(low, p), np.maximum(high, p), channel in self.assumed)
+
+    def predict_attempts(self, log: AttemptLog, values: Floats, *, threads: int = 1) -> Floats:
+        """Return the probability of each attempt given the account's earlier ones in the log, shape (n,).
+
+        Parameters
+        ----------
+        log : AttemptLog
+            Of the model's channels and segments.
+        values : ndarray of shape (m, p)
+            Rows that ``log.row`` points to.
+        threads : int
+            Changes nothing but the time.
+
+        Raises
+        ------
+        ContractError
+            If the log is of other channels or segments.
+        """
+        if (log.channels, log.segments) != (self.channels, self.segments):
+            msg = (
+                f"The model knows the channels {self.channels} and segments {self.segments}, "
+                f"the attempts have {log.channels} and {log.segments}."
+            )
+            raise ContractError(msg)
+        return self.parts.calibrated(self.parts.log_odds(log, values, threads=threads), log.channel)
+
+    def best_contact(
+        self,
+        store: EventStore,
+        matrix: FeatureMatrix,
+        *,
+        k: int = 3,
+        allowed: NDArray[np.bool_] | None = None,
+        weekday: int | None = None,
+        threads: int = 1,
+    ) -> BestContacts:
+        """Return the k likeliest ways to reach each account: party, contact point, channel and hour.
+
+        Parameters
+        ----------
+        store, matrix, weekday, threads
+            As for `predict`.
+        k : int
+            Most proposals per account.
+        allowed : bool ndarray of shape (n, C) or (n, C, 14), optional
+            What contact rules, consent and holds allow; all where absent. Without it the proposals say what
+            is likely, not what is lawful.
+
+        Returns
+        -------
+        BestContacts
+            See `contact_points.best_contacts`.
+        """
+        found = self._rates(store, matrix, weekday, threads)
+        own = ContactForecast(
+            store.account_ids, self.channels, SLOTS, found.rate, found.attempts, self.has_log
+        )
+        as_of = self._one_as_of(store, matrix)
+        return best_contacts(store, as_of, own, found.others, k=k, allowed=allowed)
+
+    def evaluate(
+        self, store: EventStore, matrix: FeatureMatrix, *, first: int, observed_until: int
+    ) -> ContactReport:
+        """Judge the model on later attempts, beside each channel's rate.
+
+        Parameters
+        ----------
+        store, matrix
+            As for `fit`.
+        first, observed_until : int
+            Attempts made in ``[first, observed_until)`` are judged; µs UTC.
+
+        Returns
+        -------
+        ContactReport
+            Without a logistic baseline: it is not saved with the model.
+        """
+        self._check_schema(matrix)
+        log = AttemptLog.of(
+            store,
+            observed_until,
+            as_ofs=snapshots_of(store, matrix),
+            channels=self.channels,
+            segments=self.segments,
+        )
+        cuts = Cuts(first, first)
+        return report_contact(
+            self.parts,
+            log,
+            matrix.values,
+            cuts,
+            ReportLines("attempts given", self.warnings, 1, beside=False),
+        )
+
+    def to_files(self) -> dict[str, str]:
+        """Return the model as text files by name: LightGBM's text (empty without trees) and JSON, no code."""
+        return contact_files(self.parts, self.channels, self.segments, self.facts)
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, str], schema: ColumnSchema) -> ContactModel:
+        """Return the model of saved files; it predicts the same bits and has the same id.
+
+        Raises
+        ------
+        BundleError
+            If a file is missing or of an unknown format.
+        SchemaMismatch
+            If the schema is not that of training.
+        """
+        return cls(*read_contact(files, schema))
+
+    def _rates(
+        self, store: EventStore, matrix: FeatureMatrix, weekday: int | None, threads: int
+    ) -> ContactRatesOfDay:
+        as_of = self._one_as_of(store, matrix)
+        where = Whereabouts.of(store, as_of, self.segments, weekday=weekday)
+        return rates_of_day(self.parts, store, matrix.values, where, threads=threads)
+
+    def _check_schema(self, matrix: FeatureMatrix) -> None:
+        known = self.parts.prior.columns.source.hash
+        if matrix.schema.hash != known:
+            msg = f"The model knows schema {known[:12]}, got {matrix.schema.hash[:12]}."
+            raise SchemaMismatch(msg)
+
+    def _one_as_of(self, store: EventStore, matrix: FeatureMatrix) -> int:
+        self._check_schema(matrix)
+        as_ofs = snapshots_of(store, matrix)
+        if len(as_ofs) > 1:
+            msg = f"Contact is predicted at one as-of, the features are of {len(as_ofs)}."
+            raise ContractError(msg)
+        return as_ofs[0] if as_ofs else 0

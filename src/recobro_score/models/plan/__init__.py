@@ -1,0 +1,5 @@
+"""Plans: P(accepts the terms) and P(completes them), running plans censored.
+
+`model` (`PlanModel`), fitted on `rows`; its two `parts`; the account's own `signal`; `scorer` (the policy's
+`TermScorer`); `report`.
+"""

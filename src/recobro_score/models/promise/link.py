@@ -1,0 +1,236 @@
+"""One link of the chain from a call to money: a calibrated model where enough is known, else a rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from recobro_score.digest import readable_json
+from recobro_score.errors import NotEnoughData
+from recobro_score.evaluation.logistic import sigmoid
+from recobro_score.features.labels import Labels
+from recobro_score.features.matrix import FeatureMatrix
+from recobro_score.models.contact.columns import ContactColumns
+from recobro_score.models.event_scorer import EventScorer, fit_scorer
+from recobro_score.models.files import read_state
+from recobro_score.models.promise.rows import AGENTS
+from recobro_score.money import MISSING_MONEY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from recobro_score.features.schema import FeatureSchema
+    from recobro_score.models.booster import BoosterOptions, ColumnSchema
+    from recobro_score.models.promise.rows import PromiseRows
+    from recobro_score.timeline import Split
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+FORMAT = 1
+AGENT = "taken_by"
+PRIOR_ROWS = 20.0
+"""What an assumed rate counts, in outcomes."""
+FEW = 50
+"""Fewer outcomes than this with an agent, and the rate is flagged as assumed."""
+Z_95 = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True)
+class LinkScores:
+    """Probabilities of one link; arrays of shape (n,).
+
+    Parameters
+    ----------
+    probability, low, high : ndarray
+        The interval is what the calibrating outcomes leave open.
+    assumed : bool ndarray
+        Mostly or wholly a documented assumption.
+    """
+
+    probability: Floats
+    low: Floats
+    high: Floats
+    assumed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """P(event | the step before), by account and agent.
+
+    Parameters
+    ----------
+    name : str
+    prior : tuple of float
+        Assumed rate per agent of `AGENTS`.
+    tried, won : tuple of int
+        Known outcomes per agent, and events among them.
+    scorer : EventScorer or None
+        None where there was too little to learn from: then the rate per agent, shrunk to the assumed one.
+    why : str
+        Why there is no scorer; empty where there is one.
+    """
+
+    name: str
+    prior: tuple[float, ...]
+    tried: tuple[int, ...]
+    won: tuple[int, ...]
+    scorer: EventScorer | None
+    why: str = ""
+
+    @classmethod
+    def fit(
+        cls,
+        name: str,
+        prior: tuple[float, ...],
+        matrix: FeatureMatrix,
+        bucket: NDArray[np.int8],
+        rows: PromiseRows,
+        *,
+        split: Split | None,
+        groups: NDArray[Any],
+        options: BoosterOptions,
+    ) -> Link:
+        """Learn a link from its events.
+
+        Parameters
+        ----------
+        name, prior
+            See the class.
+        matrix : FeatureMatrix
+            Of m rows, which ``rows.row`` points to.
+        bucket : int8 ndarray of shape (m,)
+        rows : PromiseRows
+        split : Split or None
+            As-ofs of the slices; out of fold without.
+        groups : array of str of shape (m,)
+            Debtors.
+        options : BoosterOptions
+        """
+        known = [rows.known & (rows.agent == agent) for agent in range(len(AGENTS))]
+        tried = tuple(int(mask.sum()) for mask in known)
+        won = tuple(int(np.nansum(rows.value[mask])) for mask in known)
+        columns = agent_columns(matrix.schema)
+        events = _matrix(matrix, rows.row, columns, rows.agent)
+        n = len(rows)
+        nothing = np.zeros(n, dtype=np.int64)
+        labels = Labels(
+            account=events.account,
+            as_of=events.as_of,
+            value=rows.value,
+            recovered=np.full(n, MISSING_MONEY),
+            exposure=nothing,
+            reason=np.zeros(n, dtype=np.int8),
+            digits=np.zeros(n, dtype=np.int8),
+        )
+        try:
+            found = fit_scorer(
+                events,
+                labels,
+                bucket[rows.row],
+                horizon_days=split.horizon_days if split else 0.0,
+                split=split,
+                groups=groups[rows.row],
+                options=options,
+            )
+        except NotEnoughData as error:
+            return cls(name, prior, tried, won, None, str(error))
+        return cls(name, prior, tried, won, found.scorer)
+
+    @property
+    def rates(self) -> Floats:
+        """The rate per agent, shrunk to the assumed one."""
+        return (np.array(self.won) + PRIOR_ROWS * np.array(self.prior)) / (np.array(self.tried) + PRIOR_ROWS)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know before trusting the link."""
+        found = [f"{self.name}: rates per agent only: {self.why}"]
+        if self.scorer is not None:
+            found = [f"{self.name}: {warning}" for warning in self.scorer.facts.warnings]
+        thin = [(agent, count) for agent, count in zip(AGENTS, self.tried, strict=True) if count < FEW]
+        found += [
+            f"{self.name}: {count:,} outcomes with a {agent}: its rate is mostly an assumption"
+            for agent, count in thin
+        ]
+        return tuple(found)
+
+    def score(
+        self, matrix: FeatureMatrix, bucket: NDArray[np.int8], agent: int, *, threads: int = 1
+    ) -> LinkScores:
+        """Return the link for every row of a matrix, were the agent to call.
+
+        With a scorer, an agent of whom too few outcomes are known takes the odds of the other times those of
+        the two assumed rates.
+        """
+        n = len(matrix)
+        few = self.tried[agent] < FEW
+        assumed = np.full(n, few)
+        if self.scorer is None:
+            rate, rows = float(self.rates[agent]), self.tried[agent] + PRIOR_ROWS
+            spread = Z_95 / np.sqrt(rows * rate * (1.0 - rate))
+            p, low, high = (sigmoid(np.full(n, _logit(rate) + step)) for step in (0.0, -spread, spread))
+            return LinkScores(p, low, high, assumed)
+        columns = agent_columns(matrix.schema)
+        asked = agent if not few else int(np.argmax(self.tried))
+        pairs = _matrix(matrix, np.arange(n), columns, np.full(n, asked, dtype=np.int64))
+        scores = self.scorer.score(pairs, bucket, model_id=self.name, threads=threads)
+        shift = _logit(self.prior[agent]) - _logit(self.prior[asked])
+        p, low, high = scores.probability, scores.p_low, scores.p_high
+        if shift != 0.0:
+            p, low, high = (_shifted(value, shift) for value in (p, low, high))
+        return LinkScores(p, low, high, assumed)
+
+    def to_files(self) -> dict[str, str]:
+        """Return the link as text files by name."""
+        state = {
+            "format": FORMAT,
+            "schema": None,
+            "prior": list(self.prior),
+            "tried": list(self.tried),
+            "won": list(self.won),
+            "why": self.why,
+        }
+        own = {f"{self.name}_rates.json": readable_json(state)}
+        return own if self.scorer is None else own | self.scorer.to_files(self.name)
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, str], name: str, schema: ColumnSchema) -> Link:
+        """Return the link of saved files.
+
+        Raises
+        ------
+        BundleError, SchemaMismatch
+            See `models.files.read_state`.
+        """
+        rates = f"{name}_rates"
+        state = read_state(files, rates, format_version=FORMAT, schema_hash=None, parts=(f"{rates}.json",))
+        scorer = None if state["why"] else EventScorer.from_files(files, name, agent_columns(schema))[0]
+        lists = {key: tuple(state[key]) for key in ("prior", "tried", "won")}
+        return cls(name, **lists, scorer=scorer, why=state["why"])
+
+
+def agent_columns(schema: ColumnSchema) -> ContactColumns:
+    """Return all columns of a schema, and the agent."""
+    return ContactColumns(schema, AGENTS, tuple(range(len(schema.names))), AGENT)
+
+
+def _matrix(matrix: FeatureMatrix, rows: Ints, columns: ContactColumns, agent: Ints) -> FeatureMatrix:
+    chosen = matrix.take(rows)
+    # Models ask no more of a schema than `ColumnSchema`, which `ContactColumns` is.
+    schema = cast("FeatureSchema", columns)
+    values = columns.values(chosen.values, agent)
+    return FeatureMatrix(chosen.account_ids, chosen.account, chosen.as_of, values, schema)
+
+
+def _logit(p: float) -> float:
+    return float(np.log(p) - np.log1p(-p))
+
+
+def _shifted(p: Floats, shift: float) -> Floats:
+    odds = np.exp(shift)
+    return np.asarray(odds * p / (1.0 - p + odds * p), dtype=np.float64)

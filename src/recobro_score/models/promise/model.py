@@ -1,0 +1,276 @@
+"""`PromiseModel`: from a call to a kept promise, P(reached) · P(promise | reached) · P(kept | promise)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from recobro_score.digest import canonical_json, readable_json, sha256_text
+from recobro_score.errors import ConfigError, hint
+from recobro_score.features.recipes import PromiseRule
+from recobro_score.models.booster import BoosterOptions
+from recobro_score.models.files import read_state
+from recobro_score.models.promise.link import Link, LinkScores
+from recobro_score.models.promise.rows import AGENTS, calls_reached, promises_made
+from recobro_score.models.snapshots import Snapshots
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from recobro_score.data.portfolio import Portfolio
+    from recobro_score.evaluation.result import Evaluation
+    from recobro_score.features.matrix import FeatureMatrix
+    from recobro_score.models.booster import ColumnSchema
+    from recobro_score.models.contact.rates_of_day import Reach
+    from recobro_score.timeline import Timeline
+
+    Floats = NDArray[np.float64]
+
+NAME = "promise"
+FORMAT = 1
+PRIOR_PROMISES = (0.25, 0.35)
+"""Assumed P(promise | right party reached) by a bot and by a human: conventions of this library."""
+PRIOR_KEPT = (0.40, 0.50)
+"""Assumed P(kept | promise). Promises to machines break more often (Choi, Huang, Yang and Zhang, 2025)."""
+HORIZON_DAYS = 30.0
+"""Room between slices for what is promised in one to fall due before the next."""
+OPTIONS = BoosterOptions(trees=150, leaves=6, min_leaf=60, feature_fraction=0.3)
+"""Small trees: promises are few beside the columns that describe them."""
+STANDARD_RULE = PromiseRule()
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseScores:
+    """The chain of every (account, as-of) pair; arrays of shape (n,).
+
+    Parameters
+    ----------
+    account_ids : array of str
+    as_of : int64 ndarray
+        µs UTC.
+    agent : str
+        Who calls.
+    reached, promised, kept : LinkScores
+        P(right party reached by one call), P(promise | reached), P(kept | promise).
+    model_id : str
+    """
+
+    account_ids: Any
+    as_of: NDArray[np.int64]
+    agent: str
+    reached: LinkScores
+    promised: LinkScores
+    kept: LinkScores
+    model_id: str
+
+    @property
+    def probability(self) -> Floats:
+        """P(one call ends in a promise that is kept)."""
+        return self.reached.probability * self.promised.probability * self.kept.probability
+
+    @property
+    def low(self) -> Floats:
+        """The product of the three lower ends: all links at their worst."""
+        return self.reached.low * self.promised.low * self.kept.low
+
+    @property
+    def high(self) -> Floats:
+        """The product of the three upper ends."""
+        return self.reached.high * self.promised.high * self.kept.high
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row per pair.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``account_id``, ``as_of`` (UTC), ``agent``; per link (``reached``, ``promised``, ``kept``) its
+            probability, ``<link>_low``, ``<link>_high`` and ``<link>_assumed``; of the product
+            ``probability``, ``low`` and ``high``; ``model_id``.
+        """
+        columns: dict[str, Any] = {
+            "account_id": np.asarray(self.account_ids, dtype=object),
+            "as_of": pd.to_datetime(self.as_of, unit="us", utc=True),
+            "agent": self.agent,
+        }
+        for name in ("reached", "promised", "kept"):
+            link: LinkScores = getattr(self, name)
+            columns |= {name: link.probability, f"{name}_low": link.low, f"{name}_high": link.high}
+            columns[f"{name}_assumed"] = link.assumed
+        columns |= {"probability": self.probability, "low": self.low, "high": self.high}
+        return pd.DataFrame(columns).assign(model_id=self.model_id)
+
+
+@dataclass(frozen=True, slots=True)
+class PromiseModel:
+    """P(promise | right party reached) and P(kept | promise), by account and by who calls.
+
+    P(reached) comes from a `ContactModel`. Safe to share between threads.
+
+    Parameters
+    ----------
+    rule : PromiseRule
+        When a promise counts as kept.
+    promised, kept : Link
+    """
+
+    rule: PromiseRule
+    promised: Link
+    kept: Link
+    model_id: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Derive the identity from the files."""
+        object.__setattr__(self, "model_id", f"{NAME}-{sha256_text(canonical_json(self.to_files()))[:12]}")
+
+    @classmethod
+    def fit(
+        cls, seen: Snapshots, *, rule: PromiseRule = STANDARD_RULE, options: BoosterOptions = OPTIONS
+    ) -> PromiseModel:
+        """Learn from the calls that reached somebody and the promises of a portfolio.
+
+        Both take the features of the last as-of not after them; those before the first as-of are left out.
+        A promise counts once its due date, its grace and the reporting lag have passed.
+
+        Parameters
+        ----------
+        seen : Snapshots
+        rule : PromiseRule
+        options : BoosterOptions
+
+        Notes
+        -----
+        Where there is too little to learn a link from, it is the rate per agent, shrunk to the documented
+        assumption, and ``warnings`` says so.
+        """
+        until = seen.observed_until
+        rows = {
+            "promised": calls_reached(seen.store, seen.matrix, observed_until=until),
+            "kept": promises_made(seen.store, seen.matrix, rule, observed_until=until),
+        }
+        priors = {"promised": PRIOR_PROMISES, "kept": PRIOR_KEPT}
+        links = {}
+        for name, events in rows.items():
+            known = np.zeros(len(seen.matrix), dtype=np.bool_)
+            known[events.row[events.known]] = True
+            links[name] = Link.fit(
+                f"{NAME}_{name}",
+                priors[name],
+                seen.matrix,
+                seen.bucket,
+                events,
+                split=seen.split(known, HORIZON_DAYS),
+                groups=seen.debtor,
+                options=options,
+            )
+        return cls(rule, links["promised"], links["kept"])
+
+    @classmethod
+    def from_portfolio(
+        cls,
+        portfolio: Portfolio,
+        timeline: Timeline,
+        *,
+        rule: PromiseRule = STANDARD_RULE,
+        observed_until: int | None = None,
+        options: BoosterOptions = OPTIONS,
+    ) -> PromiseModel:
+        """Compute the features of a portfolio, and fit.
+
+        Parameters
+        ----------
+        portfolio : Portfolio
+        timeline : Timeline
+            Snapshots whose features stand for the accounts.
+        rule, options
+            As for `fit`.
+        observed_until : int, optional
+            See `Snapshots.of`.
+        """
+        return cls.fit(
+            Snapshots.of(portfolio, timeline, observed_until=observed_until), rule=rule, options=options
+        )
+
+    @property
+    def validation(self) -> dict[str, Evaluation]:
+        """Reports of the links on held-out events, by name; none for a link that is a rate."""
+        links = {"promised": self.promised, "kept": self.kept}
+        reports = {name: link.scorer.validation for name, link in links.items() if link.scorer is not None}
+        return {name: report for name, report in reports.items() if report is not None}
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader must know before trusting the model."""
+        return (*self.promised.warnings, *self.kept.warnings)
+
+    def score(
+        self,
+        matrix: FeatureMatrix,
+        bucket: NDArray[np.int8],
+        *,
+        reach: Reach,
+        agent: str = "human",
+        threads: int = 1,
+    ) -> PromiseScores:
+        """Return the chain for every row of a matrix, were the agent to call.
+
+        Parameters
+        ----------
+        matrix : FeatureMatrix
+            Of the schema of training.
+        bucket : int8 ndarray of shape (n,)
+        reach : Reach
+            Of the same rows: ``contact.typical(store, matrix, "call")``.
+        agent : str
+            One of `AGENTS`.
+        threads : int
+            Changes nothing but the time.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such agent, or `reach` is of another number of rows.
+        """
+        if agent not in AGENTS:
+            msg = f"no agent {agent!r} (known: {', '.join(AGENTS)}).{hint(agent, AGENTS)}"
+            raise ConfigError(msg)
+        if len(reach.probability) != len(matrix):
+            msg = f"{len(matrix):,} rows to score, but the reach of {len(reach.probability):,}"
+            raise ConfigError(msg)
+        code = AGENTS.index(agent)
+        assumed = np.full(len(matrix), reach.assumed)
+        return PromiseScores(
+            account_ids=matrix.account_ids,
+            as_of=matrix.as_of,
+            agent=agent,
+            reached=LinkScores(reach.probability, reach.low, reach.high, assumed),
+            promised=self.promised.score(matrix, bucket, code, threads=threads),
+            kept=self.kept.score(matrix, bucket, code, threads=threads),
+            model_id=self.model_id,
+        )
+
+    def to_files(self) -> dict[str, str]:
+        """Return the model as text files by name: LightGBM's text and JSON, no code."""
+        rule = {"grace_days": self.rule.grace_days, "tolerance": self.rule.tolerance}
+        state = {"format": FORMAT, "schema": None, "rule": rule}
+        return {f"{NAME}.json": readable_json(state), **self.promised.to_files(), **self.kept.to_files()}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, str], schema: ColumnSchema) -> PromiseModel:
+        """Return the model of saved files; it scores the same bits and has the same id.
+
+        Raises
+        ------
+        BundleError
+            If a file is missing or of an unknown format.
+        SchemaMismatch
+            If the schema is not that of training.
+        """
+        state = read_state(files, NAME, format_version=FORMAT, schema_hash=None, parts=(f"{NAME}.json",))
+        links = (Link.from_files(files, f"{NAME}_{name}", schema) for name in ("promised", "kept"))
+        return cls(PromiseRule(**state["rule"]), *links)

@@ -1,0 +1,181 @@
+"""What a recovery model learned from and how it did on held-out rows, in money."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recobro_score.data.state import BUCKETS
+from recobro_score.evaluation.amounts import AmountEvaluation, Amounts, evaluate_amounts
+from recobro_score.features.labels import REASONS
+from recobro_score.models.event_scorer import NO_THIN_FILES, where_held_out
+from recobro_score.models.facts import TrainingFacts
+from recobro_score.models.payment.shares import RecoveredShares
+from recobro_score.models.recovery.forecast import ShareForecast, amount_of
+from recobro_score.money import MISSING_MONEY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from recobro_score.features.labels import Labels
+    from recobro_score.models.recovery.share_model import ShareFit
+    from recobro_score.timeline import Split
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+FEW_RECOVERIES = 500
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Breakdown:
+    """By what a report is broken down; arrays of shape (n,), one entry per label.
+
+    Parameters
+    ----------
+    bucket : int8 ndarray
+    currency : array of str
+    debtor : array
+    """
+
+    bucket: NDArray[np.int8]
+    currency: NDArray[Any]
+    debtor: NDArray[Any]
+
+
+def shares_of(labels: Labels) -> Floats:
+    """Return recovered ÷ exposure within [0, 1], shape (n,); NaN where unknown or nothing is due."""
+    known = (labels.exposure > 0) & (labels.recovered != MISSING_MONEY)
+    share = np.clip(labels.recovered / np.where(known, labels.exposure, 1), 0.0, 1.0)
+    return np.where(known, share, np.nan)
+
+
+def bucket_means(labels: Labels, bucket: NDArray[np.int8], rows: Ints) -> RecoveredShares:
+    """Return the mean share per bucket of some rows, shrunk to that of all: the baseline."""
+    return RecoveredShares.fit(
+        labels.recovered[rows],
+        labels.exposure[rows],
+        np.ones(rows.size),
+        bucket[rows],
+        buckets=BUCKETS,
+        least=0.0,
+    )
+
+
+def recovery_facts(
+    fit: ShareFit, labels: Labels, rows: Ints, split: Split | None, *, later: bool, flagged: bool
+) -> TrainingFacts:
+    """Return the facts of a fit with every warning that follows from them.
+
+    Parameters
+    ----------
+    fit : ShareFit
+    labels : Labels
+        All of them, unknown ones included.
+    rows : int64 ndarray of shape (n,)
+        Rows of the labels that were given to the fit, in its order.
+    split : Split or None
+    later : bool
+        Whether the chain was fitted on a later slice.
+    flagged : bool
+        Whether thin files are flagged.
+    """
+    learned = rows[fit.learned]
+    some = int(np.count_nonzero(labels.recovered[learned] > 0))
+    as_of = tuple(np.unique(labels.as_of[rows]).tolist())
+    unknown = np.isnan(shares_of(labels))
+    codes, counts = np.unique(labels.reason[unknown], return_counts=True)
+    return TrainingFacts(
+        rows=learned.size,
+        events=some,
+        unknown={REASONS[code]: int(count) for code, count in zip(codes, counts, strict=True)},
+        train=split.train if split else as_of,
+        calibration=split.calibration if split else (),
+        test=split.test if split else (),
+        warnings=tuple(_warnings(fit, some, learned.size, later=later, flagged=flagged)),
+    )
+
+
+def judge(
+    forecast: ShareForecast,
+    labels: Labels,
+    rows: Ints,
+    *,
+    by: Breakdown,
+    baseline: RecoveredShares | None,
+    held_out: str,
+    warnings: tuple[str, ...],
+) -> AmountEvaluation:
+    """Compare a forecast of some rows of the labels with what was recovered, per currency and bucket.
+
+    Parameters
+    ----------
+    forecast : ShareForecast
+        Of the rows, in their order.
+    labels : Labels
+    rows : int64 ndarray of shape (k,)
+    by : Breakdown
+        Of all labels.
+    baseline : RecoveredShares or None
+        Mean shares per bucket.
+    held_out : str
+    warnings : tuple of str
+    """
+    due = labels.exposure[rows]
+    amounts = Amounts(
+        due=due,
+        recovered=np.clip(labels.recovered[rows], 0, due),
+        expected=forecast.expected * due,
+        low=amount_of(forecast.low, due),
+        high=amount_of(forecast.high, due),
+        currency=np.asarray(by.currency)[rows],
+        debtor=by.debtor[rows],
+    )
+    return evaluate_amounts(
+        amounts,
+        held_out=held_out,
+        baseline=None if baseline is None else baseline.paid_share(by.bucket[rows]) * due,
+        group=by.bucket[rows],
+        names=BUCKETS,
+        warnings=warnings,
+    )
+
+
+def validate(
+    fit: ShareFit,
+    labels: Labels,
+    rows: Ints,
+    *,
+    facts: TrainingFacts,
+    by: Breakdown,
+    baseline: RecoveredShares,
+) -> AmountEvaluation | None:
+    """Return the report on the held-out rows of a fit; None where there are none."""
+    if not fit.held_out.size:
+        return None
+    return judge(
+        fit.forecast(),
+        labels,
+        rows[fit.held_out],
+        by=by,
+        baseline=baseline,
+        held_out=where_held_out(facts.test),
+        warnings=facts.warnings,
+    )
+
+
+def _warnings(fit: ShareFit, some: int, n: int, *, later: bool, flagged: bool) -> Iterator[str]:
+    if some < FEW_RECOVERIES:
+        yield f"only {some:,} of {n:,} rows to learn from recovered anything"
+    if not later:
+        yield "calibrated out of fold, not on a later time: later months may differ"
+    if fit.chain.first.note:
+        yield fit.chain.first.note
+    if not fit.held_out.size:
+        yield "no test slice with known amounts: the model has not been judged"
+    if not flagged:
+        yield NO_THIN_FILES
