@@ -156,7 +156,7 @@ def run_pandas(folder: Path, as_ofs: Sequence[int], out: Path) -> None:
         result.insert(1, "as_of", t)
         part_table = pa.Table.from_pandas(result, preserve_index=False)
         writer = writer or pq.ParquetWriter(out, part_table.schema, compression="zstd")
-        writer.write_table(part_table)
+        writer.write_table(part_table.cast(writer.schema))  # a count without gaps comes out as whole numbers
     if writer is not None:
         writer.close()
 
