@@ -207,7 +207,7 @@ def tally_before(log: AttemptLog, odds: Floats, factors: Floats) -> Floats:
     return out
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+@njit(nogil=True, cache=True)
 def _tally(offsets, when, what, odds, factors, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     at, known_at, channel, slot, weekday, segment = when
     success, other_party, tried_before, won_before = what
@@ -234,7 +234,7 @@ def _tally(offsets, when, what, odds, factors, out):  # type: ignore[no-untyped-
                     out[i, 7] += success[j]
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+@njit(nogil=True, cache=True)
 def forecast(  # type: ignore[no-untyped-def]  # noqa: ANN201
     offsets,  # noqa: ANN001
     log,  # noqa: ANN001

@@ -223,7 +223,7 @@ def _pairs(log: AttemptLog, rows: Ints) -> Ints:
     return out
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+@njit(nogil=True, cache=True)
 def _find_pairs(offsets, at, success, usable, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Count the pairs, and write as many as `out` has room for."""
     found = 0
@@ -276,7 +276,7 @@ def _newton(
     return point, np.diag(np.linalg.inv(curvature + np.diag(precision))).copy()
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+@njit(nogil=True, cache=True)
 def _derivatives(places, signs, offset, y, weight, point):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     size, width = len(point), places.shape[1]
     gradient, curvature = np.zeros(size), np.zeros((size, size))

@@ -297,7 +297,7 @@ def _own_strength(
     return np.where(enough, 1.0 / rho - 1.0, OWN_STRENGTH)
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+@njit(nogil=True, cache=True)
 def _forecast(offsets, log, account, segments, attempts, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Fill `attempts` and `out`: the account's own success shifts its segment's profile over the hours.
 

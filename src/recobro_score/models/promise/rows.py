@@ -146,7 +146,7 @@ def _left_at(store: EventStore, observed_until: int) -> Ints:
     return np.where((left < 0) | (left >= observed_until), NEVER, left)
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+@njit(nogil=True, cache=True)
 def _any_between(offsets, at, counted, account, begin, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     found = np.zeros(len(account), dtype=np.bool_)
     for i in range(len(account)):
@@ -155,7 +155,7 @@ def _any_between(offsets, at, counted, account, begin, end):  # type: ignore[no-
     return found
 
 
-@njit(nogil=True, cache=True)  # pragma: no cover - compiled
+@njit(nogil=True, cache=True)
 def _recovered(offsets, at, recovery, account, begin, end):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     total = np.zeros(len(account), dtype=np.int64)
     for i in range(len(account)):
