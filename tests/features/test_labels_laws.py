@@ -126,7 +126,7 @@ def without_reversals(tables):
     return {**tables, "payments": payments, "placements": []}
 
 
-def in_order(matrix, *names):
+def assert_in_order(matrix, *names):
     """Assert that no label is less than the one before it where both are known."""
     for low, high in pairwise(names):
         smaller, larger = matrix.column(low), matrix.column(high)
@@ -140,9 +140,9 @@ def test_a_longer_window_never_sees_less(tables):
     matrix = matrix_of(store_of(tables, **PEOPLE), specs=standard_labels((3, 7, 30), (0.1, 0.5, 1.0)))
     kinds = ("pays_10", "pays_50", "pays_100", "recovered", "rpc", "promise_made", "cure", "roll_forward")
     for kind in kinds:
-        in_order(matrix, *(f"{kind}_in_{days}d" for days in (3, 7, 30)))
+        assert_in_order(matrix, *(f"{kind}_in_{days}d" for days in (3, 7, 30)))
     for stake in ("promise_kept_open", "plan_kept_open"):
-        in_order(matrix, *(f"{stake}_in_{days}d" for days in (30, 7, 3)))
+        assert_in_order(matrix, *(f"{stake}_in_{days}d" for days in (30, 7, 3)))
 
 
 @settings(max_examples=20, deadline=None)
@@ -150,7 +150,7 @@ def test_a_longer_window_never_sees_less(tables):
 def test_labels_of_one_window_agree_with_each_other(tables):
     matrix = matrix_of(store_of({**tables, "placements": []}, **PEOPLE))
     for days in (7, 30):
-        in_order(matrix, *(f"pays_{share}_in_{days}d" for share in (100, 50, 10)))
+        assert_in_order(matrix, *(f"pays_{share}_in_{days}d" for share in (100, 50, 10)))
         paid = matrix.column(f"recovered_in_{days}d") * 100
         for share in (0.1, 0.5, 1.0):
             pays = matrix.column(f"pays_{share * 100:g}_in_{days}d")
