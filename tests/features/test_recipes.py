@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -230,5 +231,44 @@ def test_a_user_adds_a_feature_in_three_lines():
     store = store_of({"payments": [{"at": AS_OF - 1, "amount": 1, "method": "cash"}]})
     assert compute(features.schema(store), store, [AS_OF]).column("cash_45d").tolist() == [1.0]
     assert features.without("cash_45d") == STANDARD
+    with pytest.raises(ConfigError, match="Did you mean 'cash_45d'"):
+        features.without("cash_45")
     with pytest.raises(ConfigError, match="no recipe 'exposure'"):
         STANDARD.without("exposure")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"windw": {"days": [-45, 0]}}, "no key 'windw' in a recipe. Did you mean 'window'"),
+        ({"window": {"days": [-45]}}, "a window is for example"),
+        ({"window": {"days": [-45, 0], "months": [-1, 0]}}, "a window is for example"),
+        ({"window": [-45, 0]}, "a window has the keys days, months"),
+        ({"where": [{"column": "method", "value": ["cash"]}]}, "no key 'value' in a condition"),
+        ({"where": [{"column": "method", "values": "cash"}]}, "a column with values"),
+        ({"where": [{"column": "amount", "low": 1}]}, "with low and high"),
+        ({"where": {"column": "method"}}, "`where` is a list"),
+        ({"labels": ["cash"]}, "labels are pairs of language and text"),
+    ],
+)
+def test_a_recipe_in_words_of_the_wrong_shape_says_so(change, said):
+    fields = {"name": "cash", "table": "payments", "aggregate": "count", "concept": "payment_regularity"}
+    with pytest.raises(ConfigError, match=said):
+        Recipe.from_dict(fields | change)
+    with pytest.raises(ConfigError, match="a recipe needs concept"):
+        Recipe.from_dict({name: value for name, value in fields.items() if name != "concept"})
+
+
+def test_infinity_and_none_leave_a_window_open():
+    fields = {"name": "cash", "table": "payments", "aggregate": "count", "concept": "payment_regularity"}
+    for low in (None, -math.inf):
+        assert Recipe.from_dict(fields | {"window": {"days": [low, -7]}}).window == Window(None, -7)
+
+
+def test_a_word_spelt_almost_like_one_of_the_data_is_told(caplog):
+    store = store_of({"payments": [{"at": AS_OF - 1, "amount": 1, "method": "transfer"}]})
+    for word, warned in (("transfers", True), ("transfer", False), ("cash", False)):
+        caplog.clear()
+        mine = Recipe("mine", "payments", "count", "payment_regularity", where=(Where("method", (word,)),))
+        FeatureSet((mine,)).schema(store)
+        assert bool(caplog.messages) == warned

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -92,8 +92,9 @@ class FeatureSet:
         Raises
         ------
         ConfigError
-            If another recipe is made of one of them.
+            If another recipe is made of one of them, or there is no such recipe.
         """
+        _require(names, [recipe.name for recipe in self.recipes], "to be left out")
         kept = tuple(recipe for recipe in self.recipes if recipe.name not in names)
         return FeatureSet(kept, self.promises)
 
@@ -111,10 +112,7 @@ class FeatureSet:
         ConfigError
             If there is no such feature, or a direction is none of the three.
         """
-        unknown = [name for name in directions if name not in self.names]
-        if unknown:
-            msg = f"no feature {unknown[0]!r} to be held to a direction.{hint(unknown[0], self.names)}"
-            raise ConfigError(msg)
+        _require(directions, self.names, "to be held to a direction")
         recipes = (replace(one, monotone=directions.get(one.name, one.monotone)) for one in self.recipes)
         return FeatureSet(tuple(recipes), self.promises)
 
@@ -151,6 +149,13 @@ class FeatureSet:
         fields = json.loads(text)
         recipes = tuple(Recipe.from_dict(recipe) for recipe in fields["recipes"])
         return cls(recipes, PromiseRule(**fields["promises"]))
+
+
+def _require(wanted: Iterable[str], known: Sequence[str], purpose: str) -> None:
+    for name in wanted:
+        if name not in known:
+            msg = f"no feature {name!r} {purpose}.{hint(name, known)}"
+            raise ConfigError(msg)
 
 
 def _described(recipe: Recipe, languages: list[str]) -> dict[str, Any]:

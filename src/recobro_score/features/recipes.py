@@ -6,9 +6,13 @@ documentation, concepts and texts read the same object.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import fields as dataclass_fields
 from typing import Any
 
+from recobro_score.errors import ConfigError, hint
 from recobro_score.features.readable import CATEGORY, EVENT_TABLES, STATE, STATIC
 
 CONCEPTS = (
@@ -240,14 +244,33 @@ class Recipe:
         return {key: value for key, value in fields.items() if value not in (None, [], {}, 0, False)}
 
     @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> Recipe:
-        """Return the recipe written by `to_dict`."""
-        known = dict(fields)
+    def from_dict(cls, fields: Mapping[str, Any]) -> Recipe:
+        """Return the recipe written by `to_dict`, or by hand in the same words.
+
+        A window is ``{"days": [-45, 0]}`` or ``{"months": [-2, -1]}``, where None and infinity leave an end
+        open; a condition has a ``column`` and ``values``, or ``low`` and ``high``, or nothing more.
+
+        Raises
+        ------
+        ConfigError
+            If a key is not known or missing, or a window or condition has another shape.
+        """
+        known = _keys(fields, tuple(field.name for field in dataclass_fields(cls)), "recipe")
+        missing = [name for name in ("name", "table", "aggregate", "concept") if name not in known]
+        if missing:
+            msg = f"a recipe needs {', '.join(missing)}: {known}"
+            raise ConfigError(msg)
         known["window"] = _window_from_dict(known.get("window"))
-        known["where"] = tuple(_condition_from_dict(condition) for condition in known.get("where", ()))
-        known["run"] = tuple(_condition_from_dict(condition) for condition in known.get("run", ()))
-        known["of"] = tuple(known.get("of", ()))
-        known["labels"] = tuple(sorted(known.get("labels", {}).items()))
+        for name in ("where", "run", "of"):
+            given = known.get(name, ())
+            if not isinstance(given, list | tuple):
+                msg = f"`{name}` is a list, not {given!r}"
+                raise ConfigError(msg)
+            known[name] = tuple(given if name == "of" else map(_condition_from_dict, given))
+        if not isinstance(labels := known.get("labels", {}), Mapping):
+            msg = f"labels are pairs of language and text, not {labels!r}"
+            raise ConfigError(msg)
+        known["labels"] = tuple(sorted(labels.items()))
         return cls(**known)
 
 
@@ -275,10 +298,16 @@ def _window_to_dict(window: Window | Months | None) -> dict[str, list[float | No
     return {"months": [window.months_from, window.months_to]}
 
 
-def _window_from_dict(fields: dict[str, list[Any]] | None) -> Window | Months | None:
+def _window_from_dict(fields: Mapping[str, Any] | None) -> Window | Months | None:
     if fields is None:
         return None
-    return Window(*fields["days"]) if "days" in fields else Months(*fields["months"])
+    ends = _keys(fields, ("days", "months"), "window")
+    if len(ends) != 1 or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in ends.values()):
+        msg = f"a window is for example {{days = [-45, 0]}} or {{months = [-2, -1]}}, not {fields}"
+        raise ConfigError(msg)
+    if "months" in ends:
+        return Months(*ends["months"])
+    return Window(*(None if end is None or math.isinf(end) else end for end in ends["days"]))
 
 
 def _condition_to_dict(condition: Condition) -> dict[str, Any]:
@@ -289,9 +318,27 @@ def _condition_to_dict(condition: Condition) -> dict[str, Any]:
     return {"column": condition.column, "low": condition.low, "high": condition.high}
 
 
-def _condition_from_dict(fields: dict[str, Any]) -> Condition:
-    if "values" in fields:
-        return Where(fields["column"], tuple(fields["values"]))
-    if "low" not in fields:
-        return Present(fields["column"])
-    return Between(fields["column"], fields["low"], fields["high"])
+def _condition_from_dict(fields: Mapping[str, Any]) -> Condition:
+    known = _keys(fields, ("column", "values", "low", "high"), "condition")
+    if "column" in known:
+        column = known.pop("column")
+        if not known:
+            return Present(column)
+        if known.keys() == {"values"} and isinstance(known["values"], list | tuple):
+            return Where(column, tuple(known["values"]))
+        if known.keys() == {"low", "high"}:
+            return Between(column, **known)
+    msg = f"a condition is a column with values (a list), with low and high, or alone, not {fields}"
+    raise ConfigError(msg)
+
+
+def _keys(fields: object, known: Sequence[str], what: str) -> dict[str, Any]:
+    """Return the fields, all of whose keys are known."""
+    if not isinstance(fields, Mapping):
+        msg = f"a {what} has the keys {', '.join(known)}; got {fields!r}"
+        raise ConfigError(msg)
+    for key in fields:
+        if key not in known:
+            msg = f"no key {key!r} in a {what}.{hint(key, known)}"
+            raise ConfigError(msg)
+    return dict(fields)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +16,9 @@ from recobro_score.data.events import EventStore
 from recobro_score.digest import canonical_json, sha256_text
 from recobro_score.errors import SchemaMismatch
 from recobro_score.features.readable import EVENT_TABLES
-from recobro_score.features.recipes import PromiseRule, Recipe
+from recobro_score.features.recipes import PromiseRule, Recipe, Where
+
+logger = logging.getLogger(__name__)
 
 MISSING_WORD = 0
 UNSEEN_WORD = 1
@@ -22,6 +26,7 @@ FIRST_WORD = 2
 """Category codes of a matrix: missing, unseen at training, then the vocabulary in order."""
 
 _FORMAT = 1
+_CLOSE = 0.8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,11 +135,32 @@ class FeatureSchema:
 
 
 def learn_schema(recipes: Iterable[Recipe], promises: PromiseRule, store: EventStore) -> FeatureSchema:
-    """Return the schema of recipes on a training store: its known tables and vocabularies."""
+    """Return the schema of recipes on a training store: its known tables and vocabularies.
+
+    A filter's word that no row has, while rows have one spelt almost alike, is logged as a warning.
+    """
     kept = tuple(recipes)
     known = tuple(name for name in sorted(EVENT_TABLES) if store.tables[name].n_rows)
     vocabularies = {recipe.name: _words(recipe, store) for recipe in kept if recipe.kind == "category"}
+    for (table, column, word), names in _words_of_filters(kept).items():
+        seen = store.tables[table].vocabularies.get(column, ())
+        close = [] if word in seen else difflib.get_close_matches(word, seen, n=1, cutoff=_CLOSE)
+        if close:
+            told = f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
+            logger.warning(
+                "%s: no row of %s has %s %r. Did you mean %r?", told, table, column, word, close[0]
+            )
     return FeatureSchema(kept, promises, known, vocabularies)
+
+
+def _words_of_filters(recipes: Iterable[Recipe]) -> dict[tuple[str, str, str], list[str]]:
+    """Return, per table, column and word that filters name, the recipes that name it."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for recipe in recipes:
+        for condition in (*recipe.where, *recipe.run):
+            for word in condition.values if isinstance(condition, Where) else ():
+                found.setdefault((recipe.table, condition.column, word), []).append(recipe.name)
+    return found
 
 
 def _words(recipe: Recipe, store: EventStore) -> tuple[str, ...]:

@@ -213,6 +213,7 @@ def _training_options(config: RunConfig, section: TrainingSection) -> training.T
         target=PaymentTarget(share=config.target.share, horizon_days=config.target.horizon_days),
         observed_until=None if until is None else parse_instant(until, config.portfolio.time_zone),
         booster=BoosterOptions(trees=section.trees, seed=section.seed, threads=section.threads),
+        features=config.features.feature_set(),
         labels=None if section.labels is None else pq.read_table(section.labels),
         horizons=config.target.horizons,
         shares=config.target.shares,

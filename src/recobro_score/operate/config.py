@@ -6,14 +6,16 @@ import tomllib
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from recobro_score.calendars import parse_instant
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.errors import ConfigError, Problem, hint, report
 from recobro_score.explain.readers import AGENT, Reader
+from recobro_score.features.feature_set import FeatureSet
+from recobro_score.features.recipes import Recipe
 from recobro_score.money import Rates
 from recobro_score.policy.offers import OfferPolicy
 from recobro_score.texts import load_texts
@@ -88,6 +90,44 @@ class TrainingSection(_Section):
     trees: int = Field(default=300, ge=1)
     seed: int = 20_250_601
     threads: int = Field(default=1, ge=1)
+
+
+class FeaturesSection(_Section):
+    """What models learn from: a set of the library, less some features, and the user's own.
+
+    Attributes
+    ----------
+    base : {'standard', 'extended'}
+        See `FeatureSet.standard` and `FeatureSet.extended`.
+    without : tuple of str
+        Features left out.
+    add : tuple of dict
+        Own recipes, in the words of `Recipe.from_dict`.
+    held_to : mapping of str to int
+        Directions that every model keeps to, see `FeatureSet.held_to`.
+    """
+
+    base: Literal["standard", "extended"] = "standard"
+    without: tuple[str, ...] = ()
+    add: tuple[dict[str, Any], ...] = ()
+    held_to: dict[str, int] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> FeaturesSection:
+        self.feature_set()
+        return self
+
+    def feature_set(self) -> FeatureSet:
+        """Return the set.
+
+        Raises
+        ------
+        ConfigError
+            Listing what is wrong with it.
+        """
+        chosen = FeatureSet.extended() if self.base == "extended" else FeatureSet.standard()
+        own = (Recipe.from_dict(fields) for fields in self.add)
+        return chosen.without(*self.without).with_recipes(*own).held_to(self.held_to)
 
 
 class BundleSection(_Section):
@@ -177,6 +217,7 @@ class RunConfig(_Section):
     portfolio: PortfolioSection
     training: TrainingSection | None = None
     target: TargetSection = Field(default_factory=TargetSection)
+    features: FeaturesSection = Field(default_factory=FeaturesSection)
     bundle: BundleSection = Field(default_factory=BundleSection)
     output: OutputSection = Field(default_factory=OutputSection)
     policy: PolicySection = Field(default_factory=PolicySection)
