@@ -68,10 +68,9 @@ def single(name: str, value: float, contribution: float = -1.0, **more) -> str:
             "days_since_payment",
             412.3,
             -1.0,
-            "Hemos valorado de forma menos favorable el tiempo transcurrido desde su último pago (hace "
-            "412 días).",
-            "We took a less favourable view of the time since your last payment (412 days ago).",
-            "Avaliamos de forma menos favorável o tempo desde o seu último pagamento (há 412 dias).",
+            "Hemos valorado de forma menos favorable si ha pagado y hace cuánto (hace 412 días).",
+            "We took a less favourable view of whether you have paid, and how long ago (412 days ago).",
+            "Avaliamos de forma menos favorável se já pagou e há quanto tempo (há 412 dias).",
         ),
         (
             "paid_30d",

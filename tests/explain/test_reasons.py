@@ -82,11 +82,11 @@ def single(name: str, value: float, contribution: float = -1.0, **more: str) -> 
         (
             "days_since_payment",
             412.3,
-            "El tiempo desde su último pago hace menos probable que pague (desde el último pago: 412 días). "
-            "Para la conversación: acordar cuándo puede hacer el próximo pago.",
-            "The time since the last payment makes payment less likely (since the last payment: 412 days). "
-            "In the conversation: agree when they can make the next payment.",
-            "O tempo desde o último pagamento torna o pagamento menos provável "
+            "Haber pagado o no, y hace cuánto, hace menos probable que pague (desde el último pago: "
+            "412 días). Para la conversación: acordar cuándo puede hacer el próximo pago.",
+            "Whether they have paid, and how long ago, makes payment less likely (since the last payment: "
+            "412 days). In the conversation: agree when they can make the next payment.",
+            "Ter pago ou não, e há quanto tempo, torna o pagamento menos provável "
             "(desde o último pagamento: 412 dias). "
             "Para a conversa: combinar quando a pessoa pode fazer o próximo pagamento.",
         ),
@@ -141,11 +141,11 @@ def single(name: str, value: float, contribution: float = -1.0, **more: str) -> 
         (
             "days_since_payment",
             np.nan,
-            "El tiempo desde su último pago hace menos probable que pague. "
+            "Haber pagado o no, y hace cuánto, hace menos probable que pague. "
             "Para la conversación: acordar cuándo puede hacer el próximo pago.",
-            "The time since the last payment makes payment less likely. "
+            "Whether they have paid, and how long ago, makes payment less likely. "
             "In the conversation: agree when they can make the next payment.",
-            "O tempo desde o último pagamento torna o pagamento menos provável. "
+            "Ter pago ou não, e há quanto tempo, torna o pagamento menos provável. "
             "Para a conversa: combinar quando a pessoa pode fazer o próximo pagamento.",
         ),
         (
