@@ -79,7 +79,11 @@ def nightly(
     *,
     as_of: Annotated[str, typer.Option(metavar="DATE", help="The instant to decide for, e.g. 2025-06-01.")],
 ) -> None:
-    """Decide for every account as of a date and write the night's files."""
+    """Decide for every account as of a date and write the night's files.
+
+    A folder of more than 5 million rows is split on disk, beside the nights, and read one part at a time;
+    [night] buckets in the run file sets the number of parts, 1 for none. The files are the same.
+    """
     from recobro_score.operate.batch import run_night
     from recobro_score.operate.config import RunConfig
 

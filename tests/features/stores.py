@@ -38,7 +38,8 @@ def _empty(kind):
 
 def columns_of(table):
     contract = {c.name: c.kind for c in CONTRACTS[table].columns}
-    left_out = {"account_id", "debtor_id", "known_at", CLOCKS.get(table), CONTRACTS[table].unique}
+    owner = {"account_id"} if CONTRACTS[table].owner == "account" else {"account_id", "debtor_id"}
+    left_out = {*owner, "known_at", CLOCKS.get(table), CONTRACTS[table].unique}
     kinds = {name: kind for name, kind in contract.items() if name not in left_out}
     return {**kinds, **COMPUTED.get(table, {})}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -97,6 +98,23 @@ def test_other_parties_are_proposed_on_their_own_points() -> None:
     np.testing.assert_allclose(
         guarantor["probability"].to_numpy(), debtor["probability"].to_numpy() / 2, rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("buckets", [2, 3, 7])
+def test_other_parties_are_proposed_in_every_part_of_a_store(buckets: int) -> None:
+    parties = [
+        {"account_id": "A000", "debtor_id": "DX", "role": "guarantor"},
+        {"account_id": "A001", "debtor_id": "DX", "role": "co_debtor"},
+        {"account_id": "A002", "debtor_id": "DA003", "role": "co_debtor"},
+    ]
+    points = [point("P1", "DA001"), point("PX", "DX"), point("PY", "DX", "sms"), point("P3", "DA003")]
+    shown = [contact("A003", outcome="third_party", contact_point_id="PY")]
+    store = store_of(shown, 6, parties=parties, points=points)
+    whole = best(store, k=100).frame()
+    assert set(whole.loc[whole["party_id"] == "DX", "contact_point_id"]) == {"PX"}
+    found = [best(part, k=100).frame() for part in store.buckets(buckets)]
+    together = pd.concat(found).sort_values(["account_id", "rank"], ignore_index=True)
+    assert together.fillna("").to_dict("records") == whole.fillna("").to_dict("records")
 
 
 def test_only_what_is_allowed_and_nobody_who_is_stopped() -> None:

@@ -236,6 +236,22 @@ def test_a_channel_needs_a_valid_contact_point_where_points_are_known(points, co
     assert stops.contact_point[0, 0] == used
 
 
+@pytest.mark.parametrize("outcome", ["wrong_number", "third_party", "rpc"])
+def test_a_point_is_wrong_whichever_account_showed_it_and_however_the_store_is_cut(outcome):
+    people = {"d": ("a", "c"), "e": ("b",), "f": ("g",)}
+    tried_for_another = {**_wrong("p", outcome), "account_id": "b", "known_at": "2025-05-20"}
+    store = book(people, contact_points=[_point("p")], contacts=[tried_for_another])
+    rule = None if outcome == "rpc" else "no_contact_point:call"
+    parts = [store, store.take(np.array([0])), *store.buckets(2), *store.buckets(7)]
+    owned = [part for part in parts if "a" in part.account_ids.to_pylist()]
+    assert len(owned) == 4
+    for part in owned:
+        assert _channel_rule(_stops(part), "call") == rule
+        for before in ("2025-05-20", "2025-05-01"):
+            assert _channel_rule(_stops(part, before), "call") is None
+        assert _channel_rule(_stops(part, "2025-05-20T00:00:01"), "call") == rule
+
+
 def test_each_person_has_their_own_stops():
     people = {"d": ("a", "b"), "e": ("c",)}
     stops = _stops(book(people, holds=[_hold()], facts=[_fact("vulnerability", "true")]))

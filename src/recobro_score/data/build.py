@@ -24,6 +24,7 @@ from recobro_score.data.assemble import (
 )
 from recobro_score.data.check import Checked
 from recobro_score.data.contracts import EVENT_TABLES, SAFETY_TABLES
+from recobro_score.data.disproofs import disproofs, disproved
 from recobro_score.data.events import EventStore
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.parse import text_of
@@ -66,6 +67,8 @@ def build_store(
         assembled[table] = assemble(checked[table], people, lag=options.lag(table), plan_start=starts)
         if table == "plans":
             starts = plan_starts(assembled[table].table)
+    tables = {table: assembled[table].table for table in EVENT_TABLES}
+    tables["contact_points"] = disproved(tables["contact_points"], disproofs(tables["contacts"]))
     stopped, blocked = _stops(checked, people, options, given)
     store = EventStore(
         account_ids=account_ids,
@@ -77,7 +80,7 @@ def build_store(
         digits=people.digits,
         zone=zone,
         zones=zones,
-        tables={table: assembled[table].table for table in EVENT_TABLES},
+        tables=tables,
         time_zone=options.time_zone,
         lags={table: options.lag(table) for table in EVENT_TABLES},
         stopped=stopped,

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recobro_score.data.contracts import CONTRACTS
@@ -174,21 +175,32 @@ class EventStore:
             raise ColumnNotFound(msg)
         return int(code)
 
+    def newest(self, before: int) -> dict[str, int]:
+        """Return, per event table, the latest instant before another at which a row of it became known."""
+        seen = {name: table.known_at[table.known_at < before] for name, table in self.tables.items()}
+        return {name: int(known_at.max()) for name, known_at in seen.items() if len(known_at)}
+
     def take(self, codes: NDArray[np.int64]) -> EventStore:
-        """Return the store of some accounts.
+        """Return the store of some accounts, of their debtors, and of the other parties to them.
 
         Parameters
         ----------
         codes : int64 array
             Account codes, strictly increasing (so that ids stay sorted).
         """
-        debtors, account_debtor = np.unique(self.account_debtor[codes], return_inverse=True)
+        parties = self.tables["parties"].take(codes)
+        involved = np.zeros(len(self.debtor_ids), dtype=bool)
+        if parties.n_rows:
+            named = pc.is_in(self.debtor_ids, value_set=parties.ids["debtor_id"])
+            involved = np.array(named.to_numpy(zero_copy_only=False), dtype=bool)
+        involved[self.account_debtor[codes]] = True
+        debtors = np.flatnonzero(involved)
         owners = {"account": codes, "either": codes, "debtor": debtors}
         return replace(
             self,
             account_ids=self.account_ids.take(pa.array(codes)),
             debtor_ids=self.debtor_ids.take(pa.array(debtors)),
-            account_debtor=account_debtor.astype(np.int64),
+            account_debtor=np.searchsorted(debtors, self.account_debtor[codes]),
             accounts={name: values[codes] for name, values in self.accounts.items()},
             debtors={name: values[debtors] for name, values in self.debtors.items()},
             digits=self.digits[codes],
@@ -201,7 +213,8 @@ class EventStore:
         """Yield the store in at most `count` parts, empty ones left out.
 
         The part of an account follows from a stable hash of its debtor's id, so that the accounts of one
-        debtor stay together and the split is the same everywhere.
+        debtor stay together and the split is the same everywhere. Other parties come along to each part that
+        holds an account of theirs.
         """
         if count <= 1:
             yield self

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recobro_score.calendars import NEVER, US_PER_DAY, parse_instant
 from recobro_score.data.build import build_store
@@ -17,12 +16,10 @@ from recobro_score.data.contracts import CONTRACTS, REQUIRED_TABLES, SAFETY_TABL
 from recobro_score.data.events import EventStore
 from recobro_score.data.names import known_tables, table_name
 from recobro_score.data.options import PortfolioOptions
-from recobro_score.data.quarantine import Quarantine, TableCounts
+from recobro_score.data.quarantine import Quarantine, TableCounts, quarantined_share, spoilt
 from recobro_score.errors import ContractError, Problem, hint, report
 
 logger = logging.getLogger(__name__)
-
-FEW_BAD_ROWS = 10
 
 OBSERVED = ("payments", "balances", "contacts", "promises", "decisions")
 """Tables whose newest row tells until when a portfolio was observed."""
@@ -85,11 +82,7 @@ class Portfolio:
                 if table in given
             },
             options=options,
-            newest={
-                table: latest
-                for table, events in store.tables.items()
-                if (latest := _latest(events.known_at, NEVER)) is not None
-            },
+            newest=store.newest(NEVER),
         )
         for debtor, accounts in portfolio.crowded_debtors.items():
             logger.warning("%s", _told_of(debtor, accounts))
@@ -99,6 +92,15 @@ class Portfolio:
     def n_accounts(self) -> int:
         """Number of accounts in use."""
         return self.store.n_accounts
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows of all tables as they came."""
+        return sum(count.read for count in self.counts.values())
+
+    def parts(self) -> Iterator[Portfolio]:
+        """Yield this portfolio, which is in memory in one part (see `StreamedPortfolio`)."""
+        yield self
 
     @property
     def crowded_debtors(self) -> dict[str, int]:
@@ -133,29 +135,19 @@ class Portfolio:
 
         A table is as old as its newest row that was known before `as_of`.
         """
-        blocked = list(self.store.blocked)
-        for table, days in sorted(self.options.max_age_days.items()):
-            newest = _latest(self.store.tables[table].known_at, as_of)
-            if newest is None or newest < as_of - round(days * US_PER_DAY):
-                blocked.append(f"stale:{table}")
-        return replace(self.store, blocked=tuple(blocked))
+        late = stale(self.store.newest(as_of), self.options, as_of)
+        return replace(self.store, blocked=(*self.store.blocked, *late))
 
     def quarantined_share(self) -> float:
         """Return the quarantined share of all rows read."""
-        read = sum(count.read for count in self.counts.values())
-        return len(self.quarantine) / read if read else 0.0
+        return quarantined_share(self.counts)
 
     def spoilt(self, share: float) -> list[str]:
         """Return what has more bad rows than a share allows: ``all tables`` and tables by name.
 
         A table counts with ten or more bad rows, or when none of its rows is good.
         """
-        names = ["all tables"] if self.quarantined_share() > share else []
-        for table, count in self.counts.items():
-            many = count.quarantined >= FEW_BAD_ROWS and count.quarantined > share * count.read
-            if many or (count.read > 0 and count.used == 0):
-                names.append(table)
-        return names
+        return spoilt(self.counts, share)
 
     def summary(self) -> str:
         """Return what was read, table by table, as text."""
@@ -175,6 +167,19 @@ class Portfolio:
 
     def _repr_html_(self) -> str:
         return f"<pre>{self.summary()}</pre>"
+
+
+def stale(newest: Mapping[str, int], options: PortfolioOptions, as_of: int) -> tuple[str, ...]:
+    """Return why contact is blocked where tables are older at an instant than they may be.
+
+    Parameters
+    ----------
+    newest : mapping of str to int
+        Per table, when its newest row before `as_of` became known (`EventStore.newest`).
+    """
+    oldest = {table: as_of - round(days * US_PER_DAY) for table, days in options.max_age_days.items()}
+    late = (table for table in sorted(oldest) if table not in newest or newest[table] < oldest[table])
+    return tuple(f"stale:{table}" for table in late)
 
 
 def _told_of(debtor: str, accounts: int) -> str:
@@ -216,11 +221,6 @@ def _by_english_name(frames: Mapping[str, Any], problems: list[Problem]) -> dict
         else:
             named[table] = frame
     return named
-
-
-def _latest(known_at: NDArray[np.int64], before: int) -> int | None:
-    known = known_at[known_at < before]
-    return int(known.max()) if len(known) else None
 
 
 def _count(checked: Checked, possible_duplicates: int) -> TableCounts:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from recobro_score.data.contracts import CONTRACTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +30,7 @@ QUARANTINE_SCHEMA = pa.schema(
 )
 QUARANTINE_VERSION = "1"
 NO_ROWS = QUARANTINE_SCHEMA.empty_table()
+FEW_BAD_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,34 @@ class TableCounts:
     used: int
     quarantined: int
     possible_duplicates: int = 0
+
+
+def quarantined_share(counts: Mapping[str, TableCounts]) -> float:
+    """Return the quarantined share of all rows read."""
+    read = sum(count.read for count in counts.values())
+    return sum(count.quarantined for count in counts.values()) / read if read else 0.0
+
+
+def spoilt(counts: Mapping[str, TableCounts], share: float) -> list[str]:
+    """Return what has more bad rows than a share allows: ``all tables`` and tables by name.
+
+    A table counts with ten or more bad rows, or when none of its rows is good.
+    """
+    names = ["all tables"] if quarantined_share(counts) > share else []
+    for table, count in counts.items():
+        many = count.quarantined >= FEW_BAD_ROWS and count.quarantined > share * count.read
+        if many or (count.read > 0 and count.used == 0):
+            names.append(table)
+    return names
+
+
+def merge_counts(parts: Sequence[Mapping[str, TableCounts]]) -> dict[str, TableCounts]:
+    """Return the counts of the whole from those of its parts, which have the same tables."""
+    names = ("read", "used", "quarantined", "possible_duplicates")
+    return {
+        table: TableCounts(*(sum(getattr(part[table], name) for part in parts) for name in names))
+        for table in (parts[0] if parts else ())
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +168,13 @@ class Quarantine:
     def concat(cls, parts: Iterable[pa.Table]) -> Quarantine:
         """Return one quarantine from the parts of several tables."""
         return cls(pa.concat_tables([NO_ROWS, *parts]).combine_chunks())
+
+    @classmethod
+    def merge(cls, parts: Iterable[Quarantine]) -> Quarantine:
+        """Return the quarantine of the whole from those of its parts: by table, then by row of the source."""
+        merged = cls.concat(part.table for part in parts).table
+        place = pc.index_in(merged["table"], value_set=pa.array(CONTRACTS)).to_numpy()
+        return cls(merged.take(pa.array(np.lexsort((merged["row"].to_numpy(), place)))))
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Return how many rows broke each (table, rule)."""

@@ -1,9 +1,10 @@
-"""The whole chain: bucket by bucket to candidates, then one allocation over all accounts."""
+"""The whole chain: part by part to candidates, then one allocation over all accounts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from recobro_score.bundle import Bundle
 from recobro_score.calendars import US_PER_DAY, format_instant, parse_instant
 from recobro_score.data.events import EventStore
 from recobro_score.data.portfolio import Portfolio
+from recobro_score.data.survey import Survey, survey
 from recobro_score.engine.outputs import Outputs
 from recobro_score.engine.scored import Scored, score
 from recobro_score.errors import ContractError
@@ -28,8 +30,13 @@ from recobro_score.policy.decide import (
     decide,
     policy_version,
 )
+from recobro_score.policy.worth import exchange
+
+if TYPE_CHECKING:
+    from recobro_score.data.streamed import StreamedPortfolio
 
 Progress = Callable[[str, float], None]
+Check = Callable[[Survey], None]
 
 STALE_DAYS = 35
 WATCHED = ("payments", "balances")
@@ -51,7 +58,7 @@ class RunOptions:
     reader : str
         Whom the reasons for the score are for: ``agent``, ``debtor`` or ``auditor``.
     buckets : int
-        Parts in which accounts are scored; bounds memory.
+        Parts in which the accounts in memory are scored: each bucket of a streamed portfolio, or all.
     threads : int
         Threads for features and scores.
     """
@@ -66,10 +73,11 @@ class RunOptions:
 
 def run(
     bundle: Bundle,
-    portfolio: Portfolio,
+    portfolio: Portfolio | StreamedPortfolio,
     as_of: int | str,
     *,
     options: RunOptions | None = None,
+    check: Check | None = None,
     progress: Progress | None = None,
 ) -> Outputs:
     """Score, explain and decide for every account of a portfolio.
@@ -78,12 +86,16 @@ def run(
     ----------
     bundle : Bundle
         The trained system.
-    portfolio : Portfolio
-        The book of debts.
+    portfolio : Portfolio or StreamedPortfolio
+        The book of debts, in memory or on disk; the outputs are the same. One on disk is read twice, one
+        bucket at a time: before anything is scored all of it must have been seen.
     as_of : int or str
         Instant in µs UTC, or a date or time as text (a date means 00:00 in the portfolio's time zone).
     options : RunOptions, optional
         Capacities, rates, language, buckets, threads.
+    check : callable, optional
+        Called with the `Survey` of the whole portfolio before anything is scored; what it raises stops
+        the run.
     progress : callable, optional
         Called with a step's name and the share done.
 
@@ -97,36 +109,26 @@ def run(
     ConfigError
         If a capacity names no pool of the catalogue, a currency has no rate, or there is no such reader or
         language.
+    ContractError
+        If there is no usable account, or tables of a portfolio on disk are broken as a whole.
     TextMissing
         If a sentence is missing that the reader may be told.
     """
     options = options or RunOptions()
-    instant = parse_instant(as_of, portfolio.store.time_zone) if isinstance(as_of, str) else as_of
+    time_zone = portfolio.options.time_zone
+    instant = parse_instant(as_of, time_zone) if isinstance(as_of, str) else as_of
     require_texts(options.reader, options.language, bundle.schema.concepts)
     check_capacities(bundle.policy.catalogue, options.capacities)
-    if portfolio.n_accounts == 0:
+    whole = survey(portfolio, instant, progress=progress)
+    if check is not None:
+        check(whole)
+    if whole.n_accounts == 0:
         msg = "the portfolio holds no usable account"
         raise ContractError(msg)
-    store = portfolio.at(instant)
-    tables: list[pa.Table] = []
-    found: list[Candidates] = []
-    done = 0
-    for part in store.buckets(options.buckets):
-        scored = score(
-            bundle,
-            part,
-            instant,
-            language=options.language,
-            reader=options.reader,
-            threads=options.threads,
-        )
-        tables.append(scored.table())
-        found.append(_candidates(bundle, scored, instant, options))
-        done += part.n_accounts
-        if progress is not None:
-            progress("scoring and explaining", done / store.n_accounts)
+    exchange(np.array(whole.currencies, dtype=object), bundle.policy.catalogue, options.rates, instant)
+    found, scores = _score_all(bundle, portfolio, whole, options, progress)
     decisions = decide(
-        Candidates.concat(found),
+        found,
         capacities=options.capacities,
         language=options.language,
         versions=_versions(bundle, options),
@@ -135,13 +137,49 @@ def run(
         progress("allocating", 1.0)
     return Outputs(
         as_of=instant,
-        time_zone=store.time_zone,
-        scores=pa.concat_tables(tables).sort_by("account_id").combine_chunks(),
+        time_zone=time_zone,
+        scores=scores,
         decided=decisions,
-        quarantine=portfolio.quarantine,
-        counts=portfolio.counts,
-        warnings=_warnings(bundle, portfolio, instant),
+        quarantine=whole.quarantine,
+        counts=whole.counts,
+        warnings=_warnings(bundle, whole, time_zone),
     )
+
+
+def _score_all(
+    bundle: Bundle,
+    portfolio: Portfolio | StreamedPortfolio,
+    whole: Survey,
+    options: RunOptions,
+    progress: Progress | None,
+) -> tuple[Candidates, pa.Table]:
+    """Return all candidates, and all scores by account id; one part of the events is in memory at a time."""
+    tables: list[pa.Table] = []
+    found: list[Candidates] = []
+    done = 0
+    for store in _stores(portfolio, whole, options.buckets):
+        scored = score(
+            bundle,
+            store,
+            whole.as_of,
+            language=options.language,
+            reader=options.reader,
+            threads=options.threads,
+        )
+        tables.append(scored.table())
+        found.append(_candidates(bundle, scored, whole.as_of, options))
+        done += store.n_accounts
+        if progress is not None:
+            progress("scoring and explaining", done / whole.n_accounts)
+        del store, scored  # before the next part is read
+    return Candidates.concat(found), pa.concat_tables(tables).sort_by("account_id").combine_chunks()
+
+
+def _stores(portfolio: Portfolio | StreamedPortfolio, whole: Survey, buckets: int) -> Iterator[EventStore]:
+    for part in portfolio.parts():
+        if part.n_accounts:
+            yield from whole.completed(part.store).buckets(buckets)
+        del part  # before the next one is read
 
 
 def _candidates(bundle: Bundle, scored: Scored, as_of: int, options: RunOptions) -> Candidates:
@@ -193,26 +231,24 @@ def _versions(bundle: Bundle, options: RunOptions) -> Versions:
     )
 
 
-def _warnings(bundle: Bundle, portfolio: Portfolio, as_of: int) -> tuple[str, ...]:
+def _warnings(bundle: Bundle, whole: Survey, time_zone: str) -> tuple[str, ...]:
     """Return what a reader must know before acting on the decisions."""
-    store = portfolio.at(as_of)
-    told = _gaps(bundle, store, as_of)
-    if bundle.contact.as_of > as_of:
-        learned = format_instant(bundle.contact.as_of, store.time_zone)
+    told = _gaps(bundle, whole)
+    if bundle.contact.as_of > whole.as_of:
+        learned = format_instant(bundle.contact.as_of, time_zone)
         told.append(f"the bundle was trained on data up to {learned}, after the as-of: it knows the future")
-    told += [f"nobody may be contacted: {reason}" for reason in store.blocked]
+    told += [f"nobody may be contacted: {reason}" for reason in whole.blocked]
     return (*told, *bundle.card["warnings"])
 
 
-def _gaps(bundle: Bundle, store: EventStore, as_of: int) -> list[str]:
+def _gaps(bundle: Bundle, whole: Survey) -> list[str]:
     """Return warnings about tables the bundle was trained with that are missing or old."""
     told = []
+    newest, as_of = whole.newest, whole.as_of
     for table in bundle.schema.known_tables:
-        known_at = store.tables[table].known_at
-        seen = known_at[known_at < as_of]
-        if len(seen) == 0:
+        if table not in newest:
             told.append(f"no row of {table} was known before the as-of, but the bundle was trained with them")
-        elif table in WATCHED and (as_of - int(seen.max())) > STALE_DAYS * US_PER_DAY:
-            days = (as_of - int(seen.max())) // US_PER_DAY
+        elif table in WATCHED and as_of - newest[table] > STALE_DAYS * US_PER_DAY:
+            days = (as_of - newest[table]) // US_PER_DAY
             told.append(f"the newest row of {table} is {days} days older than the as-of: the data look stale")
     return told

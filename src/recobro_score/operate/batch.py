@@ -17,14 +17,14 @@ import pyarrow.parquet as pq
 from recobro_score import engine, training
 from recobro_score.bundle import MANIFEST, Bundle
 from recobro_score.calendars import as_datetime, parse_instant
-from recobro_score.data.portfolio import Portfolio
 from recobro_score.data.quarantine import QUARANTINE_VERSION
-from recobro_score.data.sources import read_portfolio, table_files
+from recobro_score.data.sources import table_files
 from recobro_score.digest import canonical_json, readable_json, sha256_file, sha256_text, write_parquet
-from recobro_score.errors import ConfigError, ContractError, NotEnoughData, SafetyTableError
+from recobro_score.errors import ConfigError, NotEnoughData
 from recobro_score.models.booster import BoosterOptions
 from recobro_score.models.payment.model import PaymentTarget
 from recobro_score.operate.config import RunConfig, TrainingSection
+from recobro_score.operate.intake import accept, opened, read_whole
 from recobro_score.policy.policy import Policy
 from recobro_score.policy.records import SCHEMA_VERSION as DECISIONS_VERSION
 from recobro_score.timeline import Timeline
@@ -100,7 +100,7 @@ def run_training(config: RunConfig, *, progress: Progress | None = None) -> Trai
     if config.bundle.reference.startswith("models:"):
         msg = "training writes a folder: set [bundle] reference to one, not to a registered model"
         raise ConfigError(msg)
-    portfolio = _read(config)
+    portfolio = read_whole(config)
     zone = config.portfolio.time_zone
     timeline = Timeline.every(section.first, section.last, days=section.every_days, time_zone=zone)
     options = _training_options(config, section)
@@ -135,9 +135,15 @@ def run_night(config: RunConfig, as_of: str, *, progress: Progress | None = None
     bundle_folder = _bundle_folder(config)
     bundle = Bundle.load(bundle_folder)
     _require_same_policy(config, bundle)
-    portfolio = _read(config)
-    _require_safe(portfolio, instant)
-    outputs = engine.run(bundle, portfolio, instant, options=_run_options(config), progress=progress)
+    with opened(config, progress=progress) as portfolio:
+        outputs = engine.run(
+            bundle,
+            portfolio,
+            instant,
+            options=_run_options(config),
+            check=lambda whole: accept(whole, config.portfolio),
+            progress=progress,
+        )
     folder = config.output.folder / _folder_name(instant, zone)
     folder.mkdir(parents=True, exist_ok=True)
     write_parquet(outputs.scores, folder / "scores.parquet", schema_version=engine.SCORES_VERSION)
@@ -153,31 +159,6 @@ def run_night(config: RunConfig, as_of: str, *, progress: Progress | None = None
 def read_decisions(folder: str | Path) -> pa.Table:
     """Return the decision records of a night's folder."""
     return pq.read_table(Path(folder) / "decisions.parquet")
-
-
-def _read(config: RunConfig) -> Portfolio:
-    section = config.portfolio
-    if not section.folder.is_dir():
-        msg = f"portfolio.folder: there is no folder {section.folder}"
-        raise ConfigError(msg)
-    portfolio = read_portfolio(section.folder, options=section.options())
-    spoilt = portfolio.spoilt(section.max_quarantined_share)
-    if spoilt:
-        worst = sorted(portfolio.quarantine.counts().items(), key=lambda item: -item[1])[:5]
-        rules = ", ".join(f"{table} {rule}: {count:,}" for (table, rule), count in worst)
-        msg = (
-            f"too many rows would be quarantined, more than {section.max_quarantined_share:.1%} of "
-            f"{', '.join(spoilt)} (portfolio.max_quarantined_share): {rules}"
-        )
-        raise ContractError(msg)
-    return portfolio
-
-
-def _require_safe(portfolio: Portfolio, as_of: int) -> None:
-    blocked = portfolio.at(as_of).blocked
-    if blocked:
-        msg = f"nobody may be contacted until the safety tables are mended: {', '.join(blocked)}"
-        raise SafetyTableError(msg)
 
 
 def _require_same_policy(config: RunConfig, bundle: Bundle) -> None:
@@ -226,7 +207,6 @@ def _run_options(config: RunConfig) -> engine.RunOptions:
         rates=config.rate_table(),
         language=config.night.language,
         reader=config.night.reader,
-        buckets=config.night.buckets,
         threads=config.night.threads,
     )
 

@@ -22,6 +22,9 @@ from recobro_score.texts import load_texts
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
+ROWS_IN_MEMORY = 5_000_000
+"""Up to so many rows a night reads its folder into memory, which takes some two gigabytes; unless told."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -172,13 +175,17 @@ class NightSection(_Section):
         Language of all sentences; its texts are read, and checked, with the run file.
     reader : {'agent', 'debtor', 'auditor'}
         Whom the reasons for the scores are for.
-    buckets, threads : int
-        Parts in which accounts are scored; threads.
+    buckets : int, optional
+        Parts into which the folder is split on disk, to be read one at a time, so that memory holds only
+        one of them; 1 reads it whole. If absent, a folder of up to `ROWS_IN_MEMORY` rows is read whole and
+        a larger one in parts of some 1.5 million rows.
+    threads : int
+        Threads for features and scores.
     """
 
     language: str = Field(default="es", validate_default=True)
     reader: Reader = AGENT
-    buckets: int = Field(default=1, ge=1)
+    buckets: int | None = Field(default=None, ge=1)
     threads: int = Field(default=1, ge=1)
 
     @field_validator("language")

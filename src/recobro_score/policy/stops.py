@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recobro_score.calendars import NEVER, US_PER_DAY, as_datetime
@@ -288,11 +286,12 @@ def _consent_channel(kind: str) -> str | None:
 def usable_points(store: EventStore, as_of: int) -> NDArray[np.bool_]:
     """Return which contact points are known and, as far as is known, lead to whom they should.
 
-    One value per row of ``contact_points``: false from ``wrong_from`` on, and where an attempt met a wrong
-    number or a third party.
+    One value per row of ``contact_points``: false from ``wrong_from`` on, and where an attempt, for whichever
+    account, met a wrong number or a third party.
     """
     table = store.tables["contact_points"]
-    return visible(table, as_of) & (times(table, "wrong_from") > as_of) & ~_proved_wrong(store, as_of)
+    wrong = (times(table, "wrong_from") <= as_of) | (times(table, "disproved_at") < as_of)
+    return visible(table, as_of) & ~wrong
 
 
 def _contact_points(stops: Stops, store: EventStore, as_of: int, channels: tuple[str, ...]) -> None:
@@ -310,15 +309,6 @@ def _contact_points(stops: Stops, store: EventStore, as_of: int, channels: tuple
         missing = known & (last < 0)
         stops.stop_channel(column, missing[store.account_debtor], f"no_contact_point:{channel}")
         stops.contact_point[:, column] = ids[last][store.account_debtor]
-
-
-def _proved_wrong(store: EventStore, as_of: int) -> NDArray[np.bool_]:
-    """Which contact points an attempt made since they became known has shown to be somebody else's."""
-    contacts, points = store.tables["contacts"], store.tables["contact_points"]
-    wrong = np.isin(codes(contacts, "outcome"), contacts.codes("outcome", "wrong_number", "third_party"))
-    rows = np.flatnonzero(wrong & visible(contacts, as_of))
-    named = contacts.ids["contact_point_id"].take(pa.array(rows))
-    return np.asarray(pc.is_in(points.ids["contact_point_id"], value_set=named.drop_null()))
 
 
 def _claimed(
