@@ -6,21 +6,32 @@ engine as a portfolio. A row that a night would quarantine is an error here, nam
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from recobro_score import engine
 from recobro_score.bundle import Bundle
 from recobro_score.calendars import format_instant, parse_instant
 from recobro_score.data.contracts import CONTRACTS
+from recobro_score.data.events import EventStore
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.portfolio import Portfolio
+from recobro_score.data.state import BUCKETS
 from recobro_score.errors import ContractError, Problem, hint, report
 from recobro_score.explain.readers import AGENT, require_texts
+from recobro_score.features.cells import Doubtful
+from recobro_score.features.plain_store import PlainStores
+from recobro_score.money import to_major
 
 Record = dict[str, Any]
+
+_instant_of = lru_cache(maxsize=256)(parse_instant)
+"""A service asks for today over and over."""
 
 
 class _Answer(BaseModel):
@@ -166,6 +177,7 @@ class Scorer:
         require_texts(reader, language, bundle.schema.concepts)
         self.bundle = bundle
         self.options = PortfolioOptions(time_zone=time_zone)
+        self._plain = PlainStores(self.options)
         self.language = language
         self.reader = reader
 
@@ -190,19 +202,19 @@ class Scorer:
             If a row breaks its contract; one error names all of them.
         """
         scored = self._scored(request, self.reader, self.language)
-        row = scored.table().to_pylist()[0]
+        scores, state, store = scored.scores, scored.state, scored.store
         return ScoreResult(
-            account_id=row["account_id"],
+            account_id=store.account_ids[0].as_py(),
             as_of=self._instant(scored),
-            margin=row["margin"],
-            p_pay=row["p_pay"],
-            expected_recovery=row["expected_recovery"],
-            exposure=row["exposure"],
-            dpd=row["dpd"],
-            bucket=row["bucket"],
-            flags=tuple(filter(None, row["flags"].split(","))),
+            margin=float(scores.margin[0]),
+            p_pay=float(scores.probability[0]),
+            expected_recovery=_known(scored.expected_recovery),
+            exposure=_known(to_major(state.exposure, store.digits)),
+            dpd=_known(state.dpd),
+            bucket=(*BUCKETS, None)[int(state.bucket[0])],
+            flags=tuple(filter(None, scored.flags()[0].split(","))),
             reasons=_reasons(scored),
-            model_id=row["model_id"],
+            model_id=scores.model_id,
             bundle_id=self.bundle.bundle_id,
         )
 
@@ -243,29 +255,40 @@ class Scorer:
 
     def _scored(self, request: ScoreRequest | Record, reader: str, language: str) -> engine.Scored:
         request = request if isinstance(request, ScoreRequest) else ScoreRequest.model_validate(request)
-        store = self._portfolio(request).store
-        as_of = parse_instant(request.as_of, self.options.time_zone)
+        store = self._store(request)
+        as_of = _instant_of(request.as_of, self.options.time_zone)
         return engine.score(self.bundle, store, as_of, language=language, reader=reader)
 
     def _instant(self, scored: engine.Scored) -> str:
         return format_instant(int(scored.scores.as_of[0]), self.options.time_zone)
 
-    def _portfolio(self, request: ScoreRequest) -> Portfolio:
-        frames: dict[str, list[Record]] = {"payments": []}
+    def _store(self, request: ScoreRequest) -> EventStore:
+        """Return the store of a request: of plain records at once, of any others through the contracts."""
+        tables: dict[str, list[Record]] = {"payments": []}
         for table, rows in request.tables.items():
             if table not in CONTRACTS:
                 msg = f"{table}: no such table.{hint(table, CONTRACTS)}"
                 raise ContractError(msg)
-            frames[table] = rows
-        frames["accounts"] = [request.account]
+            tables[table] = rows
+        tables["accounts"] = [request.account]
         if request.debtor is not None:
-            frames["debtors"] = [request.debtor]
-        portfolio = Portfolio.from_frames(frames, options=self.options)
+            tables["debtors"] = [request.debtor]
+        try:
+            return self._plain.of(tables)
+        except Doubtful:
+            return self._checked(tables)
+
+    def _checked(self, tables: dict[str, list[Record]]) -> EventStore:
+        portfolio = Portfolio.from_frames(tables, options=self.options)
         if len(portfolio.quarantine):
             bad = portfolio.quarantine.table.to_pylist()
             problems = [Problem(f"{row['table']}[{row['row']}]: {row['rule']}") for row in bad]
             raise ContractError(report("the request has bad rows:", problems))
-        return portfolio
+        return portfolio.store
+
+
+def _known(values: NDArray[np.float64]) -> float | None:
+    return None if np.isnan(values[0]) else float(values[0])
 
 
 def _reasons(scored: engine.Scored) -> tuple[Reason, ...]:

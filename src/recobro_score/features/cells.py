@@ -1,41 +1,39 @@
 """Cells of plain records as the contracts read them; whatever is not plain is left to the contracts.
 
-Each function reads one column, given as Python values, and raises `Doubtful` on the first cell that is bad or
-that only `recobro_score.data.parse` should judge.
+Each function reads a column, or several at once where their cells are of one type, given as Python values,
+and raises `Doubtful` where a cell is bad or only `recobro_score.data.parse` should judge it.
 """
 
 from __future__ import annotations
 
-import re
-from bisect import bisect_right
-from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from itertools import chain
+from typing import Any, Generic, TypeVar
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from recobro_score.calendars import NEVER, parse_instant
+from recobro_score.calendars import US_PER_DAY
 from recobro_score.data.contracts import Column
 from recobro_score.data.parse import Format, parse_column
-from recobro_score.features.local_date import zone_changes
-from recobro_score.money import MISSING_MONEY
+from recobro_score.data.state import frozen
+from recobro_score.features.iso import NOTHING, read_instants, read_walls, wall_clock
 
-_EPOCH, _UTC_EPOCH = datetime(1970, 1, 1), datetime(1970, 1, 1, tzinfo=UTC)
 _NOTHING = type(None)
-_FAR_US, _KNOWN_UNTIL = parse_instant("2200-01-01"), parse_instant("2069-12-01")
-_EARLIEST, _FAR = (datetime(year, 1, 1) - _EPOCH for year in (1900, 2200))
-_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)?)?")
-_LARGEST_MINOR, _LARGEST_EXACT = 2.0**51, 2**53
+_EPOCH, _UTC_EPOCH = datetime(1970, 1, 1), datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_DAY = _EPOCH.toordinal()
+_NO_SPAN, _DURATION = timedelta(microseconds=NOTHING), pa.duration("us")
+
+_NO_SUMMER = frozenset({"UTC", "Etc/UTC"})
 _REMEMBERED = 20_000
 """Texts of a column whose meaning is kept."""
 
-_LAST_YEAR = 2200
-"""Beyond it a later date is never, whatever the zone."""
-
-_FINEST, _MOST = Decimal("0.0001"), Decimal(10) ** 11
+Meaning = TypeVar("Meaning", int, float)
 
 
 class Doubtful(Exception):
@@ -44,23 +42,35 @@ class Doubtful(Exception):
 
 def ids(values: Sequence[Any]) -> list[str | None]:
     """Read ids: plain text or whole numbers."""
-    kinds = set(map(type, values))
-    if kinds == {str}:
-        text = "".join(values)
-        if not text.isascii() or "" in values or (text.split() != [text] and _padded(values)):
-            raise Doubtful
-        return list(values)
-    kinds.discard(_NOTHING)
-    if len(kinds) == 2 or not kinds <= {str, int}:
+    kinds = set(map(type, values)) - {_NOTHING}
+    if not kinds <= {str} and kinds != {int}:
         raise Doubtful
     given = [None if value is None else str(value) for value in values]
-    if kinds:
-        ids([value for value in given if value is not None])
+    if not _plain([value for value in given if value is not None]):
+        raise Doubtful
     return given
 
 
-def _padded(values: Sequence[str]) -> bool:
-    return any(value != value.strip() for value in values)
+def _plain(texts: Sequence[str]) -> bool:
+    """Return whether no text is empty, or has other letters or blanks around it than everybody knows."""
+    whole = "".join(texts)
+    if not whole.isascii() or "" in texts:
+        return False
+    return not whole or whole.split() == [whole] or all(text == text.strip() for text in texts)
+
+
+def check_ids(columns: Sequence[Sequence[Any]]) -> None:
+    """Read columns of ids, all at once where all are text."""
+    cells = [cell for cell in chain.from_iterable(columns) if cell is not None]
+    if not (set(map(type, cells)) <= {str} and _plain(cells)):
+        for column in columns:
+            ids(column)
+
+
+def check_texts(columns: Sequence[Sequence[Any]]) -> None:
+    """Refuse columns that hold anything but texts, of which any will do."""
+    if not set(map(type, chain.from_iterable(columns))) <= {str, _NOTHING}:
+        raise Doubtful
 
 
 class Words:
@@ -72,15 +82,14 @@ class Words:
 
     def read(self, values: Sequence[Any]) -> list[str | None]:
         """Return what each cell means."""
-        meanings = self._meanings
-        try:
-            return [meanings[value] for value in values]
-        except (KeyError, TypeError):
-            return [self._meaning(value) for value in values]
+        return [self.meaning(value) for value in values]
 
-    def _meaning(self, value: Any) -> str | None:  # noqa: ANN401
+    def meaning(self, value: Any) -> str | None:  # noqa: ANN401
+        """Return what a cell means."""
         if value is not None and type(value) is not str:
             raise Doubtful
+        if value in self._meanings:
+            return self._meanings[value]
         parsed = parse_column(self._column, pa.array([value], pa.string()), Format())
         if parsed.bad[0] or (parsed.missing[0] and self._column.required):
             raise Doubtful
@@ -90,105 +99,124 @@ class Words:
         return meaning
 
 
-def numbers(values: Sequence[Any]) -> list[float]:
-    """Read numbers; NaN is missing."""
-    kinds = set(map(type, values))
-    if kinds == {float}:
-        found = list(values)
-    elif kinds <= {float, int, _NOTHING}:
-        found = [np.nan if value is None else float(value) for value in values]
-        if int in kinds and any(abs(value) > _LARGEST_EXACT for value in found):
-            raise Doubtful
-    else:
-        raise Doubtful
-    if np.inf in found or -np.inf in found:
-        raise Doubtful
-    return found
+class Codes(dict[Any, Meaning], Generic[Meaning]):
+    """What the texts of a category stand for, learned as they come. Safe to share among threads.
 
-
-def money(values: Sequence[Any], digits: int) -> list[int]:
-    """Read amounts in major units as minor ones, rounding half to even."""
-    if Decimal in set(map(type, values)):
-        values = [_plain_decimal(value) for value in values]
-    scale = 10.0**digits
-    scaled = [value * scale for value in numbers(values)]
-    if any(map(_LARGEST_MINOR.__le__, map(abs, scaled))):
-        raise Doubtful
-    return [round(value) if value == value else MISSING_MONEY for value in scaled]
-
-
-def _plain_decimal(value: Any) -> float | None:  # noqa: ANN401
-    if value is None:
-        return None
-    if type(value) is not Decimal or not abs(value) < _MOST or value % _FINEST != 0:
-        raise Doubtful
-    return float(value)
-
-
-def times(values: Sequence[Any], time_zone: str, *, later: bool, text: bool) -> list[int | None]:
-    """Read instants and dates as microseconds UTC.
-
-    Missing ones are None, or `NEVER` for a later date; `text` is whether ISO 8601 texts are read.
+    Parameters
+    ----------
+    words : Words
+        Reads the texts.
+    code_of : callable
+        Gives the number for what a text means.
     """
-    kinds = set(map(type, values))
-    empty = NEVER if later else None
-    if kinds == {_NOTHING}:
-        return [empty] * len(values)
-    kinds.discard(_NOTHING)
-    if kinds == {date}:
-        values = [value and datetime(value.year, value.month, value.day) for value in values]
-    elif kinds == {str} and text:
-        values = [value if value is None else _iso(value) for value in values]
-    elif kinds and kinds != {datetime}:
-        raise Doubtful
-    aware = {value.tzinfo is not None for value in values if value is not None}
-    if aware == {True}:
-        spans = [value and value - _UTC_EPOCH for value in values]
-    elif len(aware) < 2 or kinds == {str}:
-        spans = [value and _span(value, time_zone) for value in values]
-    else:
-        raise Doubtful
-    given = [span for span in spans if span is not None]
-    if min(given) < _EARLIEST or (max(given) >= _FAR and not later):
-        raise Doubtful
-    found = [
-        empty if span is None else (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
-        for span in spans
-    ]
-    return found if max(given) < _FAR else [NEVER if us is None or us >= _FAR_US else us for us in found]
+
+    def __init__(self, words: Words, code_of: Callable[[str | None], Meaning]) -> None:
+        super().__init__()
+        self._words = words
+        self._code_of: Callable[[str | None], Meaning] = code_of
+
+    def __missing__(self, value: Any) -> Meaning:  # noqa: ANN401
+        """Learn a text."""
+        code: Meaning = self._code_of(self._words.meaning(value))
+        if len(self) < _REMEMBERED:
+            self[value] = code
+        return code
 
 
-def _iso(value: str) -> datetime:
-    if not _ISO.fullmatch(value):
-        raise Doubtful
+def figures(columns: Sequence[Sequence[Any]]) -> NDArray[np.float64]:
+    """Read columns of numbers, one after the other; NaN is missing."""
+    cells = list(chain.from_iterable(columns))
     try:
-        return datetime.fromisoformat(value)
-    except ValueError as error:
+        if not set(map(type, cells)) <= {float, int, _NOTHING}:
+            cells = list(chain.from_iterable(map(_floats, columns)))
+        found = pa.array(cells, pa.float64())
+    except pa.ArrowException as error:
         raise Doubtful from error
+    return frozen(found.to_numpy(zero_copy_only=False), np.float64)
 
 
-def _span(value: datetime, time_zone: str) -> timedelta:
-    """Return the time since 1970 UTC of an aware instant, or of a wall clock of the zone."""
-    if value.tzinfo is not None:
-        return value - _UTC_EPOCH
-    wall = value - _EPOCH
-    if time_zone == "UTC" or value.year > _LAST_YEAR:
-        return wall
-    us = (wall.days * 86_400 + wall.seconds) * 1_000_000 + wall.microseconds
-    return timedelta(microseconds=_of_wall(us, time_zone))
-
-
-def _of_wall(wall: int, time_zone: str) -> int:
-    """Return the instant of a wall clock: the first of two, the first that there is after a gap."""
-    if not 0 < wall < _KNOWN_UNTIL:
+def _floats(column: Sequence[Any]) -> Sequence[Any]:
+    """Turn decimals into what Arrow takes them for, which is not always the nearest number."""
+    kinds = set(map(type, column)) - {_NOTHING}
+    if kinds <= {float, int}:
+        return column
+    if kinds != {Decimal}:
         raise Doubtful
-    since, offset, until_wall = _changes(time_zone)
-    place = bisect_right(until_wall, wall)
-    return max(wall - offset[place], since[place])
+    floats: list[float | None] = pa.array(column).cast(pa.float64(), safe=False).to_pylist()
+    return floats
+
+
+def instants(columns: Sequence[Sequence[Any]], time_zone: str, *, text: bool) -> NDArray[np.int64]:
+    """Read columns of instants and dates, one after the other, as microseconds UTC; `NOTHING` is missing.
+
+    Parameters
+    ----------
+    columns : sequence of sequence
+        The cells.
+    time_zone : str
+        The zone of dates and of times without an offset.
+    text : bool
+        Whether ISO 8601 texts are read.
+    """
+    cells = list(chain.from_iterable(columns))
+    kinds = set(map(type, cells)) - {_NOTHING}
+    if len(kinds) < 2:
+        try:
+            return _of_one_kind(cells, kinds, time_zone, text=text)
+        except Doubtful:
+            if len(columns) == 1:
+                raise
+    elif len(columns) == 1:
+        raise Doubtful
+    return frozen(np.concatenate([instants([one], time_zone, text=text) for one in columns]), np.int64)
+
+
+def _of_one_kind(cells: Sequence[Any], kinds: set[type], time_zone: str, *, text: bool) -> NDArray[np.int64]:
+    if kinds == {datetime}:
+        zone = next(cell for cell in cells if cell is not None).tzinfo
+        epoch = _EPOCH if zone is None else _epoch(zone)
+        try:
+            spans = [_NO_SPAN if cell is None else cell - epoch for cell in cells]
+        except TypeError as error:  # some with an offset, some without
+            raise Doubtful from error
+        since = np.frombuffer(pa.array(spans, _DURATION).buffers()[1], np.int64, len(spans))
+        return _of_walls(since, "UTC" if zone is not None else time_zone)
+    if kinds == {date}:
+        days = [_day(cell) for cell in cells]
+        return _of_walls(np.array(days), time_zone)
+    if kinds == {str} and text:
+        return _of_texts(cells, time_zone)
+    if kinds:
+        raise Doubtful
+    return frozen(np.full(len(cells), NOTHING), np.int64)
+
+
+def _day(cell: date | None) -> int:
+    return NOTHING if cell is None else (cell.toordinal() - _FIRST_DAY) * US_PER_DAY
+
+
+def _of_walls(walls: NDArray[np.int64], time_zone: str) -> NDArray[np.int64]:
+    if time_zone == "UTC":
+        return frozen(walls, np.int64)
+    found = np.empty(len(walls), np.int64)
+    if not read_walls(frozen(walls, np.int64), wall_clock(time_zone), found):
+        raise Doubtful
+    return frozen(found, np.int64)
+
+
+def _of_texts(cells: Sequence[str | None], time_zone: str) -> NDArray[np.int64]:
+    text = "\n".join(["" if cell is None else cell for cell in cells]) + "\n"
+    if not text.isascii():
+        raise Doubtful
+    found = np.empty(len(cells), np.int64)
+    letters = np.frombuffer(text.encode("ascii"), np.uint8)
+    if not read_instants(letters, time_zone != "UTC", wall_clock(time_zone), found):
+        raise Doubtful
+    return frozen(found, np.int64)
 
 
 @lru_cache(maxsize=64)
-def _changes(time_zone: str) -> tuple[list[int], list[int], list[int]]:
-    """Return since when each offset holds, the offsets, and the wall clock that each but the last ends at."""
-    since, offset = (array.tolist() for array in zone_changes(time_zone))
-    return [-NEVER, *since[1:]], offset, [at + ahead for at, ahead in zip(since[1:], offset, strict=False)]
+def _epoch(zone: tzinfo) -> datetime:
+    """Return the epoch from which times of a zone are told fast: its own one if its offset never changes."""
+    fixed = type(zone) is timezone or (type(zone) is ZoneInfo and zone.key in _NO_SUMMER)
+    return _UTC_EPOCH.astimezone(zone) if fixed else _UTC_EPOCH

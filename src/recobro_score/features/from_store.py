@@ -46,7 +46,7 @@ class StoreReader:
 
     def given(self, store: EventStore) -> alone.Given:
         """Return the rows of the account."""
-        tables = [store.tables[copies.table] for copies in self._copies]
+        tables = [_own_rows(store, store.tables[copies.table]) for copies in self._copies]
         spans = [0]
         for table in tables:
             spans.append(spans[-1] + len(table.at))
@@ -80,6 +80,12 @@ class StoreReader:
             max(int(accounts["opened_at"][0]), known_at),
             known_at,
         )
+
+
+def _own_rows(store: EventStore, table: EventTable) -> EventTable:
+    """Return the rows of the account or its debtor, without those of other parties."""
+    only_one = len(table.offsets) == 2
+    return table if only_one else table.take(store.account_debtor)
 
 
 def _value_of(store: EventStore) -> Any:  # noqa: ANN401

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from recobro_score.calendars import parse_instant
+from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.features.feature_set import FeatureSet
 from recobro_score.features.pipeline import compute
+from recobro_score.features.plain_store import PlainStores
 from recobro_score.features.readable import EVENT_TABLES
 from recobro_score.features.schema import FeatureSchema
 from recobro_score.features.single import AccountFeatures
@@ -27,4 +31,9 @@ def warm_up() -> None:
     schema = FeatureSchema(recipes.recipes, recipes.promises, tuple(EVENT_TABLES), learned.vocabularies)
     as_of = parse_instant("2025-01-01")
     compute(schema, store, [as_of])
-    AccountFeatures(schema).of_store(store, as_of)
+    single = AccountFeatures(schema)
+    single.of_store(store, as_of)
+    local = AccountFeatures(schema, options=PortfolioOptions(time_zone="Europe/Madrid"))
+    for opened_at in ("2024-01-01", datetime(2024, 1, 1)):
+        local.of_rows({"accounts": [{**_ACCOUNT, "opened_at": opened_at}]}, as_of)
+    PlainStores(PortfolioOptions()).of({"accounts": [_ACCOUNT]})
