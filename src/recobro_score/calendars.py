@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -32,6 +32,7 @@ NEVER = int(np.iinfo(np.int64).max)
 _EPOCH = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
 _THURSDAY = 3
+_LONGEST_CODE = 3
 
 _ZONE_OF_COUNTRY = {
     "AR": "America/Argentina/Buenos_Aires",
@@ -211,12 +212,13 @@ def _is_holiday(day: date, country: str, subdivision: str | None) -> bool:
 def _holidays(year: int, country: str, subdivision: str | None) -> frozenset[date]:
     import holidays
 
-    supported = holidays.list_supported_countries()
-    if country not in supported:
+    # `list_supported_countries` would import the calendars of all countries.
+    calendar: Any = getattr(holidays, country, None) if len(country) <= _LONGEST_CODE else None
+    if getattr(calendar, "country", None) is None:
         msg = f"public holidays of {country!r} are not known"
         raise ConfigError(msg)
     short = (subdivision or "").removeprefix(f"{country}-")
-    part = short if short in supported[country] else None
+    part = short if short in calendar.subdivisions else None
     return frozenset(holidays.country_holidays(country, subdiv=part, years=year))
 
 

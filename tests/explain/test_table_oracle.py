@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from recobro_score.explain import layout
 from recobro_score.explain.table_shap import TableExplainer
-from recobro_score.explain.trees import Tree, read_trees
+from recobro_score.models.trees import Tree, read_trees
 from tests.explain.table_models import COLUMNS, Case, ask, cases, chain, draw_rows, train
 
 

@@ -168,5 +168,6 @@ def test_holidays_keep_the_shape_asked_for_and_refuse_countries_they_do_not_know
     days = np.array([[20089, 20090], [20090, 20089]], dtype=np.int64)
     assert is_holiday(days, "CO").tolist() == [[True, False], [False, True]]
     assert is_holiday(days[:0], "CO").shape == (0, 2)
-    with pytest.raises(ConfigError, match="'XX'"):
-        is_holiday(days, "XX")
+    for country in ("XX", "", "Colombia", "NYSE", "utils"):
+        with pytest.raises(ConfigError, match=f"'{country}'"):
+            is_holiday(days, country)

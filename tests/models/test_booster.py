@@ -45,16 +45,14 @@ def test_another_process_writes_the_same_bytes(booster: Booster, root: Path) -> 
 
 def test_one_row_has_the_bits_it_has_in_a_batch(booster: Booster) -> None:
     values, _, _ = draw(200, seed=1)
-    margin, parts = booster.margin(values), booster.contributions(values)
+    margin = booster.margin(values)
     np.testing.assert_array_equal([booster.margin(row[None])[0] for row in values], margin)
-    np.testing.assert_array_equal([booster.contributions(row[None])[0] for row in values], parts)
 
 
 def test_text_round_trip_keeps_every_bit(booster: Booster) -> None:
     values, _, _ = draw(300, seed=2)
     again = Booster(booster.text, Columns())
     np.testing.assert_array_equal(again.margin(values), booster.margin(values))
-    np.testing.assert_array_equal(again.contributions(values), booster.contributions(values))
     assert again == booster
 
 
@@ -73,13 +71,6 @@ def test_the_canonical_text_predicts_what_lightgbm_trained() -> None:
     assert "num_threads" not in ours.text
 
 
-def test_contributions_add_up_to_the_margin(booster: Booster) -> None:
-    values, _, _ = draw(300, seed=3)
-    parts = booster.contributions(values)
-    assert parts.shape == (300, 6)
-    np.testing.assert_allclose(parts.sum(axis=1), booster.margin(values), atol=1e-9)
-
-
 def test_it_learns_and_obeys_the_monotone_direction(booster: Booster) -> None:
     values, _, margin = draw(1000, seed=4)
     assert np.corrcoef(booster.margin(values), margin)[0, 1] > 0.8
@@ -96,7 +87,6 @@ def test_a_value_missing_for_the_first_time_acts_as_the_median(booster: Booster)
     unseen[:, 1] = np.nan
     median[:, 1] = np.median(values[:, 1])
     np.testing.assert_array_equal(booster.margin(unseen), booster.margin(median))
-    np.testing.assert_allclose(booster.contributions(unseen).sum(axis=1), booster.margin(unseen), atol=1e-9)
 
 
 def test_unseen_and_missing_categories_are_scored(booster: Booster) -> None:
@@ -123,9 +113,7 @@ def test_whole_weights_move_the_margin_as_copies_do() -> None:
 
 
 def test_no_rows_give_no_margins(booster: Booster) -> None:
-    nothing = np.zeros((0, 5))
-    assert booster.margin(nothing).shape == (0,)
-    assert booster.contributions(nothing).shape == (0, 6)
+    assert booster.margin(np.zeros((0, 5))).shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +134,7 @@ def test_a_schema_it_does_not_know_is_refused(booster: Booster, change: dict, wo
 
 
 def test_a_model_of_other_width_is_refused(booster: Booster) -> None:
-    with pytest.raises(SchemaMismatch, match="5 columns, its schema 2"):
+    with pytest.raises(SchemaMismatch, match="5 columns, the rows have 2"):
         Booster(booster.text, replace(Columns(), names=("a", "b"), kinds=("number",) * 2))
 
 

@@ -354,10 +354,11 @@ def _fill(
     dpd: NDArray[np.float64],
 ) -> None:
     size, books = len(moments), borrowed_books(books)
+    instants = moments.copy()  # writable, as elsewhere: a read-only one would be compiled for on its own
     for account in range(len(principal)):
         pairs = slice(account * size, (account + 1) * size)
         states_of(
-            books, account, principal[account], moments, (AT_ONCE, AT_ONCE), exposure[pairs], dpd[pairs]
+            books, account, principal[account], instants, (AT_ONCE, AT_ONCE), exposure[pairs], dpd[pairs]
         )
 
 

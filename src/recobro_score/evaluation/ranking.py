@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 
 from recobro_score.errors import ContractError
 from recobro_score.evaluation.samples import UNKNOWN, Estimate, Sample, effective_size, sample
@@ -117,6 +116,8 @@ def compare_auc(
     elif difference.se == 0:
         p_value = 1.0 if difference.value == 0 else 0.0
     else:
+        from scipy.special import ndtr
+
         p_value = float(2 * ndtr(-abs(difference.value) / difference.se))
     return AucComparison(*aucs, difference, p_value)
 
@@ -160,7 +161,7 @@ def ks(y: ArrayLike, score: ArrayLike, *, weight: ArrayLike | None = None) -> Es
     return Estimate(float(abs(shares[0][best] - shares[1][best])), float(np.sqrt(max(variance, 0.0))))
 
 
-def lift_at(y: ArrayLike, score: ArrayLike, capacity: float) -> Estimate:
+def lift_at(y: ArrayLike, score: ArrayLike, capacity: float, *, weight: ArrayLike | None = None) -> Estimate:
     """Return the event rate among the highest scores over the event rate of all.
 
     Rows tied at the border share the places that are left, so the result is the mean over all ways to break
@@ -172,6 +173,8 @@ def lift_at(y: ArrayLike, score: ArrayLike, capacity: float) -> Estimate:
         Outcomes (0 or 1) and scores.
     capacity : int or float
         An int is a number of rows (more than there are means all of them); a float in (0, 1] is a share.
+    weight : array-like of shape (n,), optional
+        Importance weights: a row of weight 2 takes the places of two.
 
     Returns
     -------
@@ -188,12 +191,12 @@ def lift_at(y: ArrayLike, score: ArrayLike, capacity: float) -> Estimate:
     >>> lift_at([1, 1, 0, 0], [0.9, 0.8, 0.2, 0.1], 2).value
     2.0
     """
-    drawn = sample(y, score)
-    places = _places(capacity, drawn.n)
-    events = float(drawn.y.sum())
+    drawn = sample(y, score, weight)
+    n, events = float(drawn.weight.sum()), float((drawn.weight * drawn.y).sum())
+    places = _places(capacity, n)
     if events == 0:
         return UNKNOWN
-    n, share = drawn.n, places / drawn.n
+    share, size = places / n, effective_size(drawn.weight)
     top = float(_captured(drawn, np.array([places]))[0]) / places
     overall = events / n
     if places == n:
@@ -201,11 +204,13 @@ def lift_at(y: ArrayLike, score: ArrayLike, capacity: float) -> Estimate:
     rest = (events - top * places) / (n - places)
     by_top = (overall - top * share) / overall**2
     by_rest = -top * (1 - share) / overall**2
-    variance = by_top**2 * top * (1 - top) / places + by_rest**2 * rest * (1 - rest) / (n - places)
-    return Estimate(top / overall, float(np.sqrt(max(variance, 0.0))))
+    variance = by_top**2 * top * (1 - top) / share + by_rest**2 * rest * (1 - rest) / (1 - share)
+    return Estimate(top / overall, float(np.sqrt(max(variance / size, 0.0))))
 
 
-def lift_table(y: ArrayLike, score: ArrayLike, *, points: int = 20) -> pd.DataFrame:
+def lift_table(
+    y: ArrayLike, score: ArrayLike, *, points: int = 20, weight: ArrayLike | None = None
+) -> pd.DataFrame:
     """Return the cumulative gain and lift of working down a list ordered by score.
 
     Parameters
@@ -214,19 +219,22 @@ def lift_table(y: ArrayLike, score: ArrayLike, *, points: int = 20) -> pd.DataFr
         Outcomes (0 or 1) and scores.
     points : int
         Number of equal steps.
+    weight : array-like of shape (n,), optional
+        As for `lift_at`.
 
     Returns
     -------
     pandas.DataFrame
-        One row per step: ``share`` (of the list worked), ``rows`` (that many, not rounded), ``captured``
+        One row per step: ``share`` (of the list worked), ``rows`` (that many, or their weight), ``captured``
         (share of all events among them), ``event_rate`` (among them), ``lift`` (over the event rate of all).
         Without events ``captured`` and ``lift`` are NaN; without rows the frame is empty.
     """
-    drawn = sample(y, score)
-    share = np.arange(1, points + 1) / points if drawn.n else np.zeros(0)
-    rows = share * drawn.n
+    drawn = sample(y, score, weight)
+    total = float(drawn.weight.sum())
+    share = np.arange(1, points + 1) / points if total > 0 else np.zeros(0)
+    rows = share * total
     found = _captured(drawn, rows)
-    events = float(drawn.y.sum())
+    events = float((drawn.weight * drawn.y).sum())
     captured = found / events if events else np.full(share.size, np.nan)
     return pd.DataFrame(
         {
@@ -265,7 +273,7 @@ def _mean_variance(values: Floats, weight: Floats) -> float:
     return spread / float(weight.sum()) ** 2 * n / (n - 1)
 
 
-def _places(capacity: float, n: int) -> float:
+def _places(capacity: float, n: float) -> float:
     is_share = not isinstance(capacity, (int, np.integer))
     if not capacity > 0 or (is_share and capacity > 1):
         msg = f"Capacity must be a positive int (rows) or a float in (0, 1] (a share), got {capacity!r}."
@@ -279,6 +287,7 @@ def _captured(drawn: Sample, places: Floats) -> Floats:
         return np.zeros(places.size)
     order = np.argsort(-drawn.score, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(drawn.score[order]) < 0, True))
-    rows = np.concatenate(([0.0], ends + 1.0))
-    events = np.concatenate(([0.0], np.cumsum(drawn.y[order])[ends]))
+    weight, y = drawn.weight[order], drawn.y[order]
+    rows = np.concatenate(([0.0], np.cumsum(weight)[ends]))
+    events = np.concatenate(([0.0], np.cumsum(weight * y)[ends]))
     return np.asarray(np.interp(places, rows, events), dtype=np.float64)

@@ -14,14 +14,14 @@ import numpy as np
 from numba import njit
 
 from recobro_score.errors import ConfigError
-from recobro_score.explain.trees import ZERO
+from recobro_score.models.trees import ZERO
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from recobro_score.explain.trees import Tree
+    from recobro_score.models.trees import Tree
 
 MOST_CODES = 65_535
 

@@ -3,6 +3,8 @@
 A word holds, in bit fields, where a row stands in every table of a tree. All that is added to a row within a
 tree is kept in a short row of its own and added to the result once per tree, in the order of the trees: the
 same bits for any block, any thread and any neighbours.
+
+Parts with one caller are inlined there: that halves the time to compile, and costs nothing.
 """
 
 from __future__ import annotations
@@ -131,7 +133,7 @@ class Room(NamedTuple):
     values: Floats
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _add_words(words, first, last, codes, n, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Write the words of some trees into ``out[tree − first, word, row]``."""
     for tree in range(first, last):
@@ -144,7 +146,7 @@ def _add_words(words, first, last, codes, n, out):  # type: ignore[no-untyped-de
                 out[tree - first, word, r] += words.bits[at + codes[slot, r]]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _fetch_tables(tables, first, last, words, rows):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Ask for what one row will look up in some trees, so that it comes while other work is done."""
     for tree in range(first, last):
@@ -183,7 +185,7 @@ def _others(factors, group, factor, word, rows, out):  # type: ignore[no-untyped
                 out[q] *= rows[at + q]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _add_factors(factors, tree, of, n, width, rows, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for i in range(factors.start[tree], factors.start[tree + 1]):
         points, first, last = factors.points[i], factors.first[i], factors.first[i + 1]
@@ -202,7 +204,7 @@ def _add_factors(factors, tree, of, n, width, rows, room):  # type: ignore[no-un
                     room.row[base + factors.place[f, lane]] += room.own[lane]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _add_walks(walks, tree, of, n, width, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for i in range(walks.start[tree], walks.start[tree + 1]):
         first, last = walks.first[i], walks.first[i + 1]
@@ -221,15 +223,15 @@ def _add_walks(walks, tree, of, n, width, room):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _next_trees(model, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _next_trees(ends, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return the end of the trees from `first` on whose tables lie together in the cache, one at least."""
     last = first + 1
-    while last + 1 < model.ends.shape[0] and model.ends[last + 1] - model.ends[first] <= TOGETHER:
+    while last + 1 < ends.shape[0] and ends[last + 1] - ends[first] <= TOGETHER:
         last += 1
     return last
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _add_trees(model, first, last, codes, n, room, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Add some trees to a block of rows.
 
@@ -262,14 +264,15 @@ def _add_trees(model, first, last, codes, n, room, out):  # type: ignore[no-unty
                         out[r, model.column[at + k]] += room.row[r * width + k]
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, inline="always")
 def _room(model, block):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    widest = 0
+    widest = words = 1
     for tree in range(model.start.shape[0] - 1):
         widest = max(widest, model.start[tree + 1] - model.start[tree])
+        words = max(words, model.words.words[tree])
     kind = model.rows.dtype
     return Room(
-        np.empty((max(1, BLOCK // block), model.words.words.max(), block), np.uint64),
+        np.empty((max(1, BLOCK // block), words, block), np.uint64),
         np.empty(block * widest, kind),
         np.empty(WORD_BITS, kind),
         np.empty(LANES, kind),
@@ -301,9 +304,9 @@ def add_contributions(values, first, last, edges, model, out):  # type: ignore[n
         for i in range((end - begin + block - 1) // block):
             row = begin + i * block
             encode(values, row, min(row + block, end), edges, codes[i], found, place)
-        tree = 0
+        tree = np.int64(0)  # a literal 0 would be compiled for on its own
         while tree < trees:
-            after = _next_trees(model, tree) if blocks > 1 else trees
+            after = _next_trees(model.ends, tree) if blocks > 1 else trees
             for i in range((end - begin + block - 1) // block):
                 n = min(block, end - begin - i * block)
                 _add_trees(model, tree, after, codes[i], n, room, total[i * block :])

@@ -20,7 +20,7 @@ from recobro_score.explain.shapley import LANES, WORD_BITS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from recobro_score.explain.trees import Tree
+    from recobro_score.models.trees import Tree
 
     Ints = NDArray[np.int64]
 
@@ -170,7 +170,7 @@ def grouped(leaves: Sequence[Leaf], label: Mapping[int, Ints], limit: int) -> li
         cells: dict[int, tuple[Classes, ...]] = {}
         for last in range(first, len(leaves)):
             _tell_apart(cells, leaves[last], everything)
-            size = prod(len(parts) for parts in cells.values())
+            size = prod(map(len, cells.values()))
             if size > limit and last > first:
                 return
             yield 1, size, Group(tuple(leaves[first : last + 1]), dict(cells), size)
@@ -266,5 +266,8 @@ def _set(classes: Ints) -> Classes:
 
 
 def _split(cells: tuple[Classes, ...], accepted: Classes) -> tuple[Classes, ...]:
-    parts = ((cell & accepted, cell & ~accepted) for cell in cells)
-    return tuple(part for pair in parts for part in pair if part)
+    parts: list[Classes] = []
+    for cell in cells:
+        inside = cell & accepted
+        parts += (inside, cell ^ inside) if 0 < inside < cell else (cell,)
+    return tuple(parts)

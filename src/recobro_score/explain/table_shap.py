@@ -7,7 +7,6 @@ tables, and a row's contributions are the sum of the table rows it looks up.
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -24,10 +23,11 @@ from recobro_score.explain.games import Game, Interventional, PathDependent
 from recobro_score.explain.layout import Planner, Progress, lay_out_all
 from recobro_score.explain.leaves import leaves_of
 from recobro_score.explain.tables import Assembly
-from recobro_score.explain.trees import read_trees
+from recobro_score.models.row_jobs import in_jobs
+from recobro_score.models.trees import read_trees
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -110,7 +110,8 @@ class TableExplainer:
         Raises
         ------
         ConfigError
-            If the model cannot be explained (see `read_trees`), or not within the memory.
+            If the model cannot be read (see `read_trees`), has nodes without training rows, or needs more
+            memory.
         SchemaMismatch
             If names, groups or background do not fit the model.
         NotEnoughData
@@ -118,6 +119,9 @@ class TableExplainer:
         """
         started = process_time()
         trees = read_trees(booster_text, len(names))
+        if not all((tree.node_rows > 0).all() for tree in trees):
+            msg = "The model has nodes without training rows: path-dependent contributions are not defined."
+            raise ConfigError(msg)
         labels = list(names) if groups is None else list(groups)
         if len(labels) != len(names):
             msg = f"Each of the {len(names)} columns needs a group, got {len(labels)}."
@@ -190,7 +194,7 @@ class TableExplainer:
         def explain(first: int, last: int) -> None:
             kernel.add_contributions(rows, first, last, self._edges, self._model, out[first:last])
 
-        _in_jobs(explain, len(rows), threads)
+        in_jobs(explain, len(rows), rows_per_job=_ROWS_PER_JOB, threads=threads)
         return out
 
     def top(self, values: Floats, k: int, *, threads: int = 1) -> TopConcepts:
@@ -223,7 +227,7 @@ class TableExplainer:
                 kernel.add_contributions(rows, begin, end, self._edges, self._model, block)
                 kernel.keep_heaviest(block, index[begin:end], value[begin:end])
 
-        _in_jobs(explain, len(rows), threads)
+        in_jobs(explain, len(rows), rows_per_job=_ROWS_PER_JOB, threads=threads)
         return TopConcepts(index, value)
 
 
@@ -276,21 +280,6 @@ def explainer_of(
 @lru_cache(maxsize=4)
 def _built(text: str, names: tuple[str, ...], groups: tuple[str, ...] | None) -> TableExplainer:
     return TableExplainer.build(text, names, groups=groups)
-
-
-def _in_jobs(work: Callable[[int, int], None], rows: int, threads: int) -> None:
-    """Do the work on ranges of rows; which thread takes which changes no bit."""
-    if threads < 1:
-        msg = f"There must be at least one thread, got {threads}."
-        raise ConfigError(msg)
-    jobs = [(first, min(first + _ROWS_PER_JOB, rows)) for first in range(0, rows, _ROWS_PER_JOB)]
-    if threads == 1 or len(jobs) < 2:
-        for first, last in jobs:
-            work(first, last)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        for done in [pool.submit(work, first, last) for first, last in jobs]:
-            done.result()
 
 
 def _checked(values: Floats, n_features: int) -> Floats:

@@ -2,23 +2,22 @@
 
 LightGBM accepts re-ordered columns silently and returns other numbers, so it never sees a frame here: columns
 are ours by position, categories ours by code (0 missing, 1 unseen, 2.. the vocabulary), and a schema of
-another hash is refused. The text of a model is made canonical: without LightGBM's parameter block (which
-names the threads), and with a place for values that were never missing in training (see `_place_missing`).
+another hash is refused. It grows the trees (see `growing`); scores are read off them without it (see
+`forest`), to the same bits.
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-import lightgbm as lgb
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from recobro_score.errors import ContractError, NotEnoughData, SchemaMismatch
-from recobro_score.models.single_row import SingleRow
+from recobro_score.models.forest import Forest
+from recobro_score.models.trees import read_trees
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 MIN_ROWS = 100
 MIN_PER_CLASS = 10
 FIRST_KNOWN_CODE = 2
-
-_CATEGORICAL, _DEFAULT_LEFT, _MISSING_TYPE, _MISSING_IS_NAN = 1, 2, 12, 8
 
 
 class ColumnSchema(Protocol):
@@ -105,19 +102,13 @@ class Booster:
 
     text: str
     schema: ColumnSchema
-    _engine: lgb.Booster = field(init=False, repr=False, compare=False)
-    _single: SingleRow | None = field(init=False, repr=False, compare=False)
+    _forest: Forest = field(init=False, repr=False, compare=False)
     _codes: CategoryCodes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # Equal texts are one object, so that whoever keeps something by text finds it without comparing.
         object.__setattr__(self, "text", sys.intern(self.text))
-        engine = lgb.Booster(model_str=self.text)
-        if engine.num_feature() != len(self.schema.names):
-            msg = f"The model has {engine.num_feature()} columns, its schema {len(self.schema.names)}."
-            raise SchemaMismatch(msg)
-        object.__setattr__(self, "_engine", engine)
-        object.__setattr__(self, "_single", SingleRow.of(engine))
+        object.__setattr__(self, "_forest", Forest.of(read_trees(self.text, len(self.schema.names))))
         object.__setattr__(self, "_codes", CategoryCodes.of(self.schema))
 
     @classmethod
@@ -135,7 +126,7 @@ class Booster:
         """Train on rows in the order given.
 
         Sums over rows depend on their order in the last bits: callers that want the same model for any order
-        sort the rows first (`event_model.canonical_order` does).
+        sort the rows first (`slices.canonical_order` does).
 
         Parameters
         ----------
@@ -168,18 +159,18 @@ class Booster:
         if y.shape != (len(values),):
             msg = f"{len(values):,} rows of features but outcomes of shape {y.shape}."
             raise ContractError(msg)
-        parameters = _parameters(options, schema, len(values))
-        data = lgb.Dataset(
+        from recobro_score.models.growing import grow  # LightGBM is for training only: scoring starts sooner
+
+        text = grow(
             values,
-            label=y,
+            y,
+            parameters=_parameters(options, schema, len(values)),
+            trees=options.trees,
+            categorical=codes.column.tolist(),
             weight=weight,
-            init_score=offset,
-            categorical_feature=codes.column.tolist(),
-            params=parameters,
-            free_raw_data=True,
+            offset=offset,
         )
-        trained = lgb.train(parameters, data, num_boost_round=options.trees)
-        return cls(_canonical_text(trained.model_to_string(), _medians(values)), schema)
+        return cls(text, schema)
 
     def __getstate__(self) -> tuple[str, ColumnSchema]:
         """Go to another process as text and schema."""
@@ -214,9 +205,6 @@ class Booster:
     def margin(self, values: Floats, *, threads: int = 1) -> Floats:
         """Return LightGBM's raw score, the log-odds before calibration; one row gives the bits of a batch.
 
-        One row alone takes LightGBM's fast way (see `SingleRow`), or `lightgbm.Booster.predict` as any batch
-        where the installed LightGBM has none: the bits are the same.
-
         Parameters
         ----------
         values : ndarray of shape (n, p)
@@ -234,33 +222,7 @@ class Booster:
             On a wrong dtype, layout or width, on infinities, and on category codes that cannot be.
         """
         _check_values(values, self.schema.names, self._codes)
-        if len(values) == 0:
-            return np.zeros(0)
-        if len(values) == 1 and self._single is not None:
-            return np.array([self._single.raw_score(values)])
-        raw = self._engine.predict(values, raw_score=True, num_threads=threads)
-        return np.asarray(raw, dtype=np.float64)
-
-    def contributions(self, values: Floats, *, threads: int = 1) -> Floats:
-        """Return the exact Shapley contributions of the columns to the margin.
-
-        Parameters
-        ----------
-        values : ndarray of shape (n, p)
-            As for `margin`.
-        threads : int
-            Changes nothing but the time.
-
-        Returns
-        -------
-        ndarray of shape (n, p + 1)
-            The last column is the expected margin; rows sum to the margin but for rounding.
-        """
-        _check_values(values, self.schema.names, self._codes)
-        if len(values) == 0:
-            return np.zeros((0, len(self.schema.names) + 1))
-        parts = self._engine.predict(values, pred_contrib=True, num_threads=threads)
-        return np.asarray(parts, dtype=np.float64)
+        return self._forest.raw_score(values, threads=threads)
 
 
 def require_enough(y: Floats, *, rows: int = MIN_ROWS, per_class: int = MIN_PER_CLASS) -> None:
@@ -346,39 +308,3 @@ def _parameters(options: BoosterOptions, schema: ColumnSchema, rows: int) -> dic
         "num_threads": options.threads,
         "verbosity": -1,
     }
-
-
-def _medians(values: Floats) -> Floats:
-    """Return the median of each column without missing values, NaN for the others."""
-    return np.asarray(np.median(values, axis=0), dtype=np.float64)
-
-
-def _canonical_text(text: str, medians: Floats) -> str:
-    """Return LightGBM's text without its parameter block and with `_place_missing` applied to every tree."""
-    head, _, rest = text.partition("\nTree=0\n")
-    trees, end, tail = ("Tree=0\n" + rest).partition("end of trees\n")
-    importances = tail.partition("\nparameters:")[0].rstrip("\n")
-    blocks = [_place_missing(block, medians) for block in re.split(r"(?=^Tree=)", trees, flags=re.M) if block]
-    sizes = " ".join(str(len(block.encode())) for block in blocks)
-    head = re.sub(r"^tree_sizes=.*$", f"tree_sizes={sizes}", head, flags=re.M)
-    return f"{head}\n{''.join(blocks)}{end}{importances}\n"
-
-
-def _place_missing(block: str, medians: Floats) -> str:
-    """Send missing values of columns that had none in training where the column's median goes.
-
-    LightGBM itself would read them as 0, which for an amount or an age is a strong and wrong statement. Known
-    values go where they went before.
-    """
-    lines = dict(re.findall(r"^(\w+)=(.*)$", block, flags=re.M))
-    if not lines["decision_type"]:
-        return block
-    parts = [lines[key].split() for key in ("decision_type", "split_feature", "threshold")]
-    decisions = []
-    for decision, column, threshold in zip(*parts, strict=True):
-        code = int(decision)
-        if not code & (_CATEGORICAL | _MISSING_TYPE):
-            left = medians[int(column)] <= float(threshold)
-            code = _MISSING_IS_NAN | (_DEFAULT_LEFT if left else 0)
-        decisions.append(str(code))
-    return re.sub(r"^decision_type=.*$", f"decision_type={' '.join(decisions)}", block, flags=re.M)

@@ -18,9 +18,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from recobro_score.errors import ConfigError, RecobroError, hint
 
@@ -294,6 +292,9 @@ def _transport(
     gain: NDArray[np.float64], capacity: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Best assignment of a few debtors: one option each, pools within capacity; and the pools' prices."""
+    import scipy.sparse as sp
+    from scipy.optimize import linprog
+
     n, n_pools = gain.shape[1], len(capacity)
     option, who = np.nonzero(gain[:n_pools] > -np.inf)
     choice = np.full(n, n_pools, dtype=np.int64)

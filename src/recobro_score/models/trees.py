@@ -1,7 +1,7 @@
 """LightGBM's text read as trees: which rows go left, what a leaf adds, how many training rows it had.
 
-Only what an explanation needs is read. Models whose margin is not one plain sum of leaf values are refused by
-name: several classes, linear leaves, averaged forests.
+Only what a score and its explanation need is read. Models whose margin is not one plain sum of leaf values
+are refused by name: several classes, linear leaves, averaged forests.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 ZERO = float(np.float32(1e-35))
 """Values within ± this are zero to LightGBM where zero means missing."""
 
-_CATEGORICAL, _DEFAULT_LEFT, _MISSING = 1, 2, 12
-_ZERO_IS_MISSING, _NAN_IS_MISSING = 4, 8
+CATEGORICAL, DEFAULT_LEFT, MISSING = 1, 2, 12
+ZERO_IS_MISSING, NAN_IS_MISSING = 4, 8
+"""LightGBM's bits of how a node decides; the kind of missing value is in those of `MISSING`."""
+
 _WORD_BITS = 32
 
 
@@ -62,11 +64,11 @@ class Tree:
 
     def is_categorical(self, node: int) -> bool:
         """Whether a node splits categories."""
-        return bool(self.decision[node] & _CATEGORICAL)
+        return bool(self.decision[node] & CATEGORICAL)
 
     def zero_is_missing(self, node: int) -> bool:
         """Whether a numeric node sends zeros and missing values the same way."""
-        return int(self.decision[node]) & (_CATEGORICAL | _MISSING) == _ZERO_IS_MISSING
+        return int(self.decision[node]) & (CATEGORICAL | MISSING) == ZERO_IS_MISSING
 
     def share(self, node: int, child: int) -> float:
         """Return the share of a node's training rows that went to its child."""
@@ -78,12 +80,12 @@ class Tree:
         missing = np.isnan(values)
         if self.is_categorical(node):
             return ~missing & np.isin(np.trunc(values), self.categories[node])
-        kind = self.decision[node] & _MISSING
-        known = values if kind == _NAN_IS_MISSING else np.where(missing, 0.0, values)
-        defaulted = missing if kind == _NAN_IS_MISSING else np.zeros_like(missing)
-        if kind == _ZERO_IS_MISSING:
+        kind = self.decision[node] & MISSING
+        known = values if kind == NAN_IS_MISSING else np.where(missing, 0.0, values)
+        defaulted = missing if kind == NAN_IS_MISSING else np.zeros_like(missing)
+        if kind == ZERO_IS_MISSING:
             defaulted = np.abs(known) <= ZERO
-        return np.where(defaulted, bool(self.decision[node] & _DEFAULT_LEFT), known <= self.threshold[node])
+        return np.where(defaulted, bool(self.decision[node] & DEFAULT_LEFT), known <= self.threshold[node])
 
 
 def read_trees(text: str, n_features: int) -> tuple[Tree, ...]:
@@ -94,13 +96,13 @@ def read_trees(text: str, n_features: int) -> tuple[Tree, ...]:
     text : str
         As written by LightGBM.
     n_features : int
-        Columns of the rows to be explained.
+        Columns of the rows.
 
     Raises
     ------
     ConfigError
-        If the text is no model, or one that cannot be explained exactly: multiclass, linear trees, averaged
-        trees (random forest), or nodes without training rows.
+        If the text is no model, or one whose margin is not a plain sum of leaf values: multiclass, linear
+        trees, averaged trees (random forest); or if a tree leads nowhere or in circles.
     SchemaMismatch
         If the model has another number of columns.
     """
@@ -110,15 +112,18 @@ def read_trees(text: str, n_features: int) -> tuple[Tree, ...]:
         msg = "The text is not a LightGBM model: it has no max_feature_idx."
         raise ConfigError(msg)
     if int(facts.get("num_class", "1")) > 1 or int(facts.get("num_tree_per_iteration", "1")) > 1:
-        msg = "Multiclass models cannot be explained: they have several margins."
+        msg = "Multiclass models cannot be read: they have several margins."
         raise ConfigError(msg)
     if re.search(r"^average_output$", head, flags=re.M):
-        msg = "Random forests (average_output) cannot be explained: their margin is a mean, not a sum."
+        msg = "Random forests (average_output) cannot be read: their margin is a mean, not a sum."
         raise ConfigError(msg)
     if int(facts["max_feature_idx"]) + 1 != n_features:
         msg = f"The model has {int(facts['max_feature_idx']) + 1} columns, the rows have {n_features}."
         raise SchemaMismatch(msg)
-    return tuple(_tree(_facts(block)) for block in blocks)
+    trees = tuple(_tree(_facts(block)) for block in blocks)
+    for number, tree in enumerate(trees):
+        _require_sound(tree, number, n_features)
+    return trees
 
 
 def _facts(block: str) -> dict[str, str]:
@@ -127,15 +132,10 @@ def _facts(block: str) -> dict[str, str]:
 
 def _tree(facts: Mapping[str, str]) -> Tree:
     if facts.get("is_linear", "0") != "0":
-        msg = "Linear trees (linear_tree) cannot be explained: their leaves are not constant."
+        msg = "Linear trees (linear_tree) cannot be read: their leaves are not constant."
         raise ConfigError(msg)
     decision = _ints(facts, "decision_type")
     threshold = _floats(facts, "threshold")
-    node_rows = _floats(facts, "internal_count")
-    if not (node_rows > 0).all():
-        msg = "The model has nodes without training rows: path-dependent contributions are not defined."
-        raise ConfigError(msg)
-    leaf_value = _floats(facts, "leaf_value")
     return Tree(
         feature=_ints(facts, "split_feature"),
         decision=decision,
@@ -143,21 +143,33 @@ def _tree(facts: Mapping[str, str]) -> Tree:
         categories=_categories(facts, decision, threshold),
         left=_ints(facts, "left_child"),
         right=_ints(facts, "right_child"),
-        node_rows=node_rows,
+        node_rows=_floats(facts, "internal_count"),
         leaf_rows=_floats(facts, "leaf_count") if decision.size else np.ones(1),
-        leaf_value=leaf_value,
+        leaf_value=_floats(facts, "leaf_value"),
     )
+
+
+def _require_sound(tree: Tree, number: int, n_features: int) -> None:
+    """Refuse what compiled code could not follow: nodes lead to later nodes or leaves and split columns."""
+    node = np.arange(len(tree.feature))
+    child = np.stack([tree.left, tree.right])
+    inner = (child > node) & (child < len(node))
+    leaf = (child < 0) & (child >= -len(tree.leaf_value))
+    column = (tree.feature >= 0) & (tree.feature < n_features)
+    if not ((inner | leaf).all() and column.all()):
+        msg = f"Tree {number} of the model's text is damaged: a node leads nowhere or splits no column."
+        raise ConfigError(msg)
 
 
 def _categories(facts: Mapping[str, str], decision: Ints, threshold: Floats) -> tuple[Ints, ...]:
     """Return the categories that go left at each node: bit sets of 32-bit words in the text."""
     none = np.empty(0, dtype=np.int64)
-    if not (decision & _CATEGORICAL).any():
+    if not (decision & CATEGORICAL).any():
         return (none,) * len(decision)
     bounds, words = _ints(facts, "cat_boundaries"), _ints(facts, "cat_threshold")
     found = []
     for code, place in zip(decision.tolist(), threshold.tolist(), strict=True):
-        if not code & _CATEGORICAL:
+        if not code & CATEGORICAL:
             found.append(none)
             continue
         own = words[bounds[int(place)] : bounds[int(place) + 1]]
