@@ -7,6 +7,19 @@ closed form: who was reached by a call promises more often if about to pay. Call
 promise and are left out of what the promise model learns from. No feature of the tables knows how easy a
 person is to reach: accounts that were never contacted differ by the hour alone.
 
+P(kept | promise) is a statement about promises: among accounts that look alike those who are about to pay
+promise more often, and keep more often what they promise. The mean of the truth over all of these accounts
+would be that of promises which each of them makes equally often, and nobody could learn it from promises. So
+each account counts by its chance of promising, once reached. Beside it stands the product of both, P(a
+promise that is kept | reached), in which every account counts alike.
+
+What is left of one world's luck shows in the standard errors over several worlds.
+
+Two things in the simulated log are not as the truth has them. Attempts that would have failed are missing
+from it once the debtor has paid, while a later success of the same series wins over an earlier payment: later
+attempts of a series look better than they are. And a series of messages ends when one was read, though only a
+reply is a success: who is written to a second time is harder to reach than the replies before say.
+
 A second world has a log that misleads: people hard to reach are called five times as often as others, and
 mostly in the evening, which is the better time for everybody.
 
@@ -28,7 +41,7 @@ import pyarrow.compute as pc
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from models_truth import World, add_truth
+from models_truth import World, add_truth, averaged
 from results import Table
 
 from recobro_score.data.options import PortfolioOptions
@@ -101,9 +114,8 @@ def add_later(table: Table, model: ContactModel) -> None:
     for group in ("all", "call"):
         row, case = frame.loc[group], f"ContactModel, later attempts, {group}"
         table.add(case, "attempts", row["n"])
-        table.add(case, "AUC", row["auc"], peer="logistic", peer_value=row["baseline_auc"])
-        table.add(case, "log loss", row["log_loss"], peer="logistic", peer_value=row["baseline_log_loss"])
-        table.add(case, "log loss", row["log_loss"], peer="channel rate", peer_value=row["rate_log_loss"])
+        table.add(case, "AUC", row["auc"], peer="channel rate", peer_value=row["baseline_auc"])
+        table.add(case, "log loss", row["log_loss"], peer="channel rate", peer_value=row["baseline_log_loss"])
         table.add(case, "log loss below channel rate", row["log_loss_gain"], target=">= 0")
         table.add(case, "log loss below channel rate, error", row["log_loss_gain_se"])
         table.add(case, "calibration slope", row["slope"])
@@ -123,11 +135,17 @@ def promise(world: World, table: Table) -> None:
         scores = model.score(
             matrix, state.bucket, reach=reach.typical(seen.store, matrix, "call"), agent=agent
         )
-        for name, truth in (("promised", promised), ("kept", kept)):
-            predicted = getattr(scores, name).probability
-            add_truth(table, f"PromiseModel, {name}, {agent}", truth[fine], predicted[fine])
-            here = fine & never
-            add_truth(table, f"PromiseModel, {name}, {agent}, never contacted", truth[here], predicted[here])
+        chances = (scores.promised.probability, scores.kept.probability)
+        alike = np.ones(promised.size)
+        links = {
+            "promised": (promised, chances[0], alike),
+            "kept": (kept, chances[1], promised),
+            "promised and kept": (promised * kept, chances[0] * chances[1], alike),
+        }
+        for name, arrays in links.items():
+            for rows, who in ((fine, ""), (fine & never, ", never contacted")):
+                truth, predicted, weight = (values[rows] for values in arrays)
+                add_truth(table, f"PromiseModel, {name}, {agent}{who}", truth, predicted, weight=weight)
 
 
 def without_plan_calls(world: World) -> Portfolio:
@@ -145,8 +163,10 @@ def promise_truth(world: World, action: str) -> tuple[np.ndarray, np.ndarray, np
 
     Of those who will pay 0.7 promise, of the others 0.35. Of promises of payers 0.85 are of an amount no
     larger than the payment; the others ask for all that is due (0.6) or half of it, and are kept if the
-    payment reaches that. A little less than the truth of kept: what a late promise gets from a payment of the
-    next period is left out.
+    payment reaches that. A payment of the next period comes too late: of 4,591 promises in two simulated logs
+    none was kept by one.
+
+    Accounts on hold are left out: nobody may call them, and what they would say is in no log.
     """
     moment, debts = world.simulation._moment, world.simulation._debts  # noqa: SLF001 - there is no other truth
     scenario, n = world.simulation.scenario, debts.count
@@ -162,7 +182,8 @@ def promise_truth(world: World, action: str) -> tuple[np.ndarray, np.ndarray, np
     promised = 0.35 + 0.35 * pays
     kept = 0.7 * pays * (0.85 + 0.15 * enough) / promised
     situation = moment.situation
-    return promised, kept, situation.open & (situation.exposure > 0) & ~situation.in_plan
+    may = situation.open & (situation.exposure > 0) & ~situation.in_plan & ~situation.held
+    return promised, kept, may
 
 
 def misleading_log(_: World, table: Table) -> None:
@@ -243,27 +264,33 @@ def logit(p: float) -> float:
     return float(np.log(p) - np.log1p(-p))
 
 
-CASES: dict[str, Callable[[World, Table], None]] = {
-    "contact": contact,
-    "promise": promise,
-    "misleading_log": misleading_log,
-    "cost": cost,
-}
+IN_EVERY_WORLD: dict[str, Callable[[World, Table], None]] = {"contact": contact, "promise": promise}
+ONCE: dict[str, Callable[[World, Table], None]] = {"misleading_log": misleading_log, "cost": cost}
+CASES = IN_EVERY_WORLD | ONCE
 
 
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer accounts; writes no targets' proof")
+    parser.add_argument("--quick", action="store_true", help="two small worlds; writes no targets' proof")
     parser.add_argument("--data", type=Path, help="not used: everything is simulated")
     parser.add_argument("--only", nargs="*", choices=list(CASES), default=list(CASES))
     arguments = parser.parse_args()
-    table = Table("contact_truth_quick" if arguments.quick else "contact_truth")
-    world = World.make(4_000 if arguments.quick else 30_000, seed=1)
-    for name in arguments.only:
-        CASES[name](world, table)
-        print(f"{name} done", file=sys.stderr)
-    table.finish()
+    name = "contact_truth_quick" if arguments.quick else "contact_truth"
+    accounts, seeds = (4_000, (1, 2)) if arguments.quick else (20_000, (1, 2, 3, 4, 5, 6))
+    tables, once = [], Table(name)
+    for seed in seeds:
+        world, table = World.make(accounts, seed), Table(name)
+        for case in arguments.only:
+            if case in IN_EVERY_WORLD:
+                IN_EVERY_WORLD[case](world, table)
+            elif seed == seeds[0]:
+                ONCE[case](world, once)
+        tables.append(table)
+        print(f"world {len(tables)} of {len(seeds)} done", file=sys.stderr)
+    found = averaged(name, tables)
+    found.rows += once.rows
+    found.finish()
 
 
 if __name__ == "__main__":

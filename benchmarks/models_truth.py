@@ -9,7 +9,9 @@ this is not about drift.
 Every figure is the mean over several worlds, since a calibration learned from few accounts (those left
 alone, plans) differs from draw to draw. `slope` is that of the truth's log-odds on the prediction's (1 is
 calibrated), `correlation` that of the truth with the prediction: below 1, since the truth knows what no
-table shows.
+table shows. What the truth knows more does not bend the slope: it regresses the truth on the prediction.
+Where the predictions hardly differ (the truth of accounts without history varies by what no table shows), the
+slope is not known well; its standard error over the worlds says so.
 
 A case is one function: it takes a `World` and adds its rows, the same ones for every world.
 
@@ -56,6 +58,7 @@ Floats = NDArray[np.float64]
 MONTHS = 10
 DRAWS = 100
 SLOPE = "0.9..1.1"
+LEVEL = "mean truth ÷ mean prediction"
 
 
 @dataclass(frozen=True)
@@ -121,23 +124,34 @@ class World:
         return count == 0
 
 
-def against_truth(truth: Floats, predicted: Floats) -> tuple[float, float]:
+def against_truth(truth: Floats, predicted: Floats, weight: Floats) -> tuple[float, float]:
     """Return slope and correlation of true with predicted probabilities (or shares)."""
     kept = np.clip(predicted, 1e-6, 1 - 1e-6)
     logit = np.log(kept) - np.log1p(-kept)
-    slope = fit_logistic((logit, np.ones(logit.size)), truth, np.ones(logit.size)).coefficients[0]
-    return slope, float(np.corrcoef(truth, predicted)[0, 1])
+    slope = fit_logistic((logit, np.ones(logit.size)), truth, weight).coefficients[0]
+    covariance = np.cov(truth, predicted, aweights=weight)
+    return slope, float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
 
 
 def add_truth(
-    table: Table, case: str, truth: Floats, predicted: Floats, *, target: str | None = SLOPE
+    table: Table,
+    case: str,
+    truth: Floats,
+    predicted: Floats,
+    *,
+    weight: Floats | None = None,
+    target: str | None = SLOPE,
 ) -> None:
-    """Add slope, correlation and level of one comparison."""
-    slope, correlation = against_truth(truth, predicted)
+    """Add slope, correlation, level and range of one comparison; without weights all accounts count alike."""
+    weight = np.ones(truth.size) if weight is None else weight
+    slope, correlation = against_truth(truth, predicted, weight)
     table.add(case, "accounts", truth.size)
     table.add(case, "calibration slope against truth", slope, target=target)
     table.add(case, "correlation with truth", correlation)
-    table.add(case, "mean truth ÷ mean prediction", truth.mean() / predicted.mean())
+    table.add(case, LEVEL, float((weight * truth).sum() / (weight * predicted).sum()))
+    for name, values in (("truth", truth), ("prediction", predicted)):
+        for percent in (5, 95):
+            table.add(case, f"{name}, percentile {percent}", float(np.percentile(values, percent)))
 
 
 def recovery(world: World, table: Table) -> None:
@@ -187,7 +201,7 @@ def early_warning(world: World, table: Table) -> None:
 def plan_acceptance(world: World, table: Table) -> None:
     """Acceptance of offers made within 60 days after the as-of, beside what was answered."""
     model, later = _plan_model(world), _offers(world, after=True)
-    columns = model.evaluate(later).acceptance.frame().set_index("group").loc["all"]
+    columns = model.judge(later).acceptance.frame().set_index("group").loc["all"]
     table.add("PlanModel, acceptance of later offers", "offers", columns["n"])
     table.add("PlanModel, acceptance of later offers", "calibration slope", columns["slope"], target=SLOPE)
     table.add("PlanModel, acceptance of later offers", "calibration slope, error", columns["slope_se"])
@@ -205,7 +219,7 @@ def plan_completion(world: World, table: Table) -> None:
     seen = set(np.asarray(known.plan_ids)[known.taken])
     plans = ended.take(np.array([plan in seen for plan in ended.plan_ids], dtype=bool) & ended.taken)
     plans = plans.take(plans.completed | plans.broken)
-    report = model.evaluate(plans).frame()
+    report = model.judge(plans).frame()
     predicted = float((report["predicted"] * report["plans"]).sum() / report["plans"].sum())
     over = known.completed | known.broken
     case = "PlanModel, completion of accepted plans"
@@ -271,14 +285,14 @@ CASES: dict[str, Callable[[World, Table], None]] = {
 
 
 def averaged(name: str, worlds: list[Table]) -> Table:
-    """Return the mean of every row over the worlds; beside slopes their standard error over them."""
+    """Return the mean of every row over the worlds, and of slopes and levels the standard error."""
     table = Table(name)
     for place, row in enumerate(worlds[0].rows):
         values = np.array([world.rows[place].value for world in worlds])
         peers = [world.rows[place].peer_value for world in worlds]
         peer = None if row.peer_value is None else float(np.mean(peers))
         table.rows.append(replace(row, value=float(values.mean()), peer_value=peer))
-        if row.target == SLOPE and len(worlds) > 1:
+        if (row.target == SLOPE or row.metric == LEVEL) and len(worlds) > 1:
             error = values.std(ddof=1) / np.sqrt(len(worlds))
             table.add(row.case, f"{row.metric}, standard error over {len(worlds)} worlds", error)
     return table

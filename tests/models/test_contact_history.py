@@ -8,19 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recobro_score.models.contact.attempts import SLOTS
-from recobro_score.models.contact.history import (
-    STRENGTHS,
-    OwnHistory,
-    forecast,
-    odds_shift,
-    tally_before,
-)
-from recobro_score.models.contact.log import HISTORY, AttemptLog
-from tests.models.contact_samples import World
+from recobro_score.models.contact.history import OwnHistory, forecast, odds_shift, tally_before
+from recobro_score.models.contact.log import HISTORY, SERIES, AttemptLog
+from tests.models.contact_samples import World, sigmoid
 
 counts = st.integers(0, 50)
 rates = st.floats(0.01, 0.99)
-strengths = st.sampled_from(STRENGTHS)
+strengths = st.floats(1.0, 400.0)
 RULES = OwnHistory((5.0, 13.0), 0.35, 50.0)
 
 
@@ -175,9 +169,60 @@ def test_strength_follows_how_much_people_differ() -> None:
         tally = tally_before(log, odds, np.ones((1, 1, len(SLOTS) + 1, 7)))
         y = log.success.astype(float)
         mean = odds[:, 0]
-        found.append(OwnHistory.fit(tally, mean, mean, y=y, channel=log.channel, channels=1).strength[0])
+        known = {"channel": log.channel, "begins": log.begins_series, "rates": sigmoid(np.array([-1.0]))}
+        found.append(OwnHistory.fit(tally, mean, mean, y=y, **known).strength[0])
     assert found[0] >= 35.0
     assert found[1] <= 5.0
+
+
+def repeated_calls(seed: int = 0) -> tuple[AttemptLog, np.ndarray, np.ndarray]:
+    """Calls to people who differ, with the tallies before them and the odds expected."""
+    frame, _, _ = World(spread=0.8, evening=0.0, level=-1.0).draw(600, seed)
+    log = AttemptLog.from_frame(frame, channels=("call", "email"))
+    odds = np.tile(np.exp([-1.0, -4.0]), (len(log), 1))
+    return log, tally_before(log, odds, np.ones((1, 2, len(SLOTS) + 1, 7))), odds[:, 0]
+
+
+def test_a_channel_seldom_answered_takes_the_spread_of_the_others_not_their_number_of_attempts() -> None:
+    log, tally, mean = repeated_calls()
+    rates = sigmoid(np.array([-1.0, -4.0]))
+    known = {"channel": log.channel, "begins": log.begins_series, "rates": rates}
+    call, email = OwnHistory.fit(tally, mean, mean, y=log.success * 1.0, **known).strength
+    variance = rates * (1.0 - rates)
+    assert (email + 1.0) * variance[1] == pytest.approx((call + 1.0) * variance[0])
+    assert 1.0 / ((call + 1.0) * variance[0]) == pytest.approx(0.8**2, rel=0.5)
+
+
+def test_only_attempts_that_begin_a_series_choose() -> None:
+    """Later ones are made because of what the log does not show: their outcomes may say anything."""
+    log, tally, mean = repeated_calls()
+    begins, y, rates = log.begins_series, log.success * 1.0, sigmoid(np.array([-1.0, -4.0]))
+    assert 0.3 < begins.mean() < 0.9
+    spoilt = np.where(begins, y, np.random.default_rng(0).random(y.size) < 0.5)
+    chosen = [
+        OwnHistory.fit(tally, mean, mean, y=each, channel=log.channel, begins=begins, rates=rates)
+        for each in (y, spoilt)
+    ]
+    assert chosen[0] == chosen[1]
+    few = np.cumsum(begins) < 50
+    everybody = {"channel": log.channel, "begins": begins & few, "rates": rates}
+    assert OwnHistory.fit(tally, mean, mean, y=spoilt, **everybody) != chosen[0]
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_a_series_begins_where_a_plain_loop_says(seed: int) -> None:
+    log = random_log(seed)
+    plain = [
+        not any(
+            log.account[j] == log.account[i]
+            and log.channel[j] == log.channel[i]
+            and log.at[i] - SERIES < log.at[j] < log.at[i]
+            for j in range(len(log))
+        )
+        for i in range(len(log))
+    ]
+    np.testing.assert_array_equal(log.begins_series, plain)
 
 
 def test_too_little_history_keeps_the_assumed_numbers() -> None:
@@ -185,13 +230,14 @@ def test_too_little_history_keeps_the_assumed_numbers() -> None:
     odds, factors = prior(2, len(log))
     tally = tally_before(log, odds, factors)
     mean = odds[np.arange(len(log)), log.channel]
-    fit = OwnHistory.fit(tally, mean, mean, y=log.success * 1.0, channel=log.channel, channels=2)
-    assert fit == OwnHistory.default(2)
+    known = {"channel": log.channel, "begins": log.begins_series, "rates": np.array([0.2, 0.1])}
+    fit = OwnHistory.fit(tally, mean, mean, y=log.success * 1.0, **known)
+    assert fit == OwnHistory.default(known["rates"])
 
 
 def test_all_attempts_of_one_account_never_weigh_more_than_a_few() -> None:
     tally = np.zeros((1000, 8))
     tally[:, 0] = np.arange(1000)
-    weight = OwnHistory.default(1).weight(tally)
+    weight = OwnHistory.default(np.array([0.2])).weight(tally)
     assert weight[0] == 1.0
     assert weight.sum() < 8.0

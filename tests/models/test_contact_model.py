@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recobro_score.calendars import US_PER_DAY, parse_instant
+from recobro_score.calendars import parse_instant
 from recobro_score.data.events import EventStore
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.portfolio import Portfolio
@@ -85,12 +85,14 @@ def test_a_rich_history_tells_the_person_even_where_the_log_is_confounded() -> N
 
 
 def test_features_order_people_who_were_never_called() -> None:
-    model, _, _, _ = fit_world(World(feature=1.0, spread=0.5), 1200, 2)
-    x = np.linspace(-2, 2, 9)
-    p = first_call(model, [10] * 9, x.tolist())
+    x, errors = np.linspace(-2, 2, 9), []
     truth = sigmoid(-1.2 + x)
-    assert np.corrcoef(p, truth)[0, 1] > 0.95
-    assert np.abs(p - truth).mean() < 0.1
+    for seed in (2, 12, 22):
+        model, _, _, _ = fit_world(World(feature=1.0, spread=0.5), 1200, seed)
+        p = first_call(model, [10] * 9, x.tolist())
+        assert np.corrcoef(p, truth)[0, 1] > 0.95
+        errors.append(np.abs(p - truth).mean())
+    assert np.mean(errors) < 0.08
 
 
 def test_noise_is_no_pattern_and_features_that_say_nothing_are_not_trusted() -> None:
@@ -107,8 +109,7 @@ def test_validation_beats_the_channels_rate_and_is_calibrated() -> None:
     row = report.frame().set_index("group").loc["all"]
     assert row["log_loss_gain"] > 2 * row["log_loss_gain_se"] > 0
     assert row["slope"] == pytest.approx(1.0, abs=3 * row["slope_se"])
-    assert "below that of each channel's rate" in report.summary()
-    assert "<pre>" in report._repr_html_()
+    assert "log loss below the baseline's by" in report.summary()
 
 
 def test_the_order_of_the_rows_and_the_threads_change_no_bit() -> None:
@@ -273,17 +274,30 @@ def test_attempts_on_others_are_no_history_of_the_debtor() -> None:
 
 
 def test_from_a_portfolio_in_one_call() -> None:
-    simulation = simulate_portfolio(150, seed=1)
+    simulation = simulate_portfolio(300, seed=1)
     options = PortfolioOptions(time_zone=simulation.scenario.span.time_zone)
     portfolio = Portfolio.from_frames(dict(simulation.tables), options=options)
     timeline = Timeline(simulation.period_starts[6:14], simulation.scenario.span.time_zone)
     model = ContactModel.from_portfolio(portfolio, timeline, options=SMALL)
     assert model.validation is not None
     assert model.has_log
-    last = timeline.as_ofs[-1]
-    matrix = compute(FeatureSet.standard().schema(portfolio.store), portfolio.store, timeline.as_ofs)
-    report = model.evaluate(portfolio.store, matrix, first=last - 60 * US_PER_DAY, observed_until=last)
-    assert report.frame().set_index("group").loc["all", "n"] > 50
+    first = simulation.period_starts[11]
+    past = Timeline(simulation.period_starts[4:11], timeline.time_zone)
+    model = ContactModel.from_portfolio(portfolio, past, observed_until=first, options=SMALL)
+    later = Timeline(simulation.period_starts[11:13], timeline.time_zone)
+    report = model.evaluate(portfolio, later)
+    contacts = portfolio.store.tables["contacts"]
+    table = report.frame().set_index("group")
+    assert 50 < table.loc["all", "n"] <= (contacts.at >= first).sum()
+    assert set(table.index) == {*model.channels, "all"}
+    assert not any("no test" in warning for warning in report.warnings)
+    assert "logistic regression" in set(report.rivals["rival"])
+    assert report.debtors.set_index("group").loc["all", "n"] == table.loc["all", "n"]
+    assert report.months["n"].sum() == table.loc["all", "n"]
+    again = ContactModel.from_files(model.to_files(), model.parts.prior.columns.source)
+    assert again.evaluate(portfolio, later).frame().equals(report.frame())
+    early = model.evaluate(portfolio, past)
+    assert any("attempts the model learned from: no test" in warning for warning in early.warnings)
 
 
 def test_wrong_input_is_named() -> None:

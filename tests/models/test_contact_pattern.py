@@ -7,8 +7,8 @@ import pytest
 from scipy.optimize import minimize
 
 from recobro_score.models.contact.attempts import SLOTS
-from recobro_score.models.contact.log import AttemptLog
-from recobro_score.models.contact.pattern import NEIGHBOURS, SERIES, SlotPattern, _find_pairs, _newton
+from recobro_score.models.contact.log import SERIES, AttemptLog
+from recobro_score.models.contact.pattern import NEIGHBOURS, SlotPattern, _find_pairs, _newton
 from tests.models.contact_samples import World
 
 

@@ -77,6 +77,20 @@ def test_the_distribution_is_that_of_new_rows(chain: ShareChain) -> None:
     assert (share > high).mean() < 0.11
 
 
+def test_the_mean_holds_at_every_margin_where_the_share_given_any_bends() -> None:
+    """Those who hardly ever pay pay as much, when they do, as those who pay now and then."""
+    rng = np.random.default_rng(2)
+    margin = rng.normal(-1.0, 1.5, 40_000)
+    some = rng.random(margin.size) < 1 / (1 + np.exp(-margin))
+    full = rng.random(margin.size) < 1 / (1 + np.exp(-np.maximum(margin, -0.5)))
+    share = np.where(some, np.where(full, 1.0, rng.beta(2.0, 2.5, margin.size)), 0.0)
+    chain = ShareChain.fit(margin, share)
+    mean = chain.mean(chain.at_least(margin))
+    for rows in np.array_split(np.argsort(margin), 6):
+        error = share[rows].std() / np.sqrt(rows.size)
+        assert mean[rows].mean() == pytest.approx(share[rows].mean(), abs=max(3 * error, 0.012))
+
+
 def test_weights_move_the_level() -> None:
     margin, share = draw_shares(4000)
     heavy = ShareChain.fit(margin, share, weight=np.where(share > 0.5, 3.0, 1.0))
@@ -107,7 +121,8 @@ def test_state_is_plain_and_reads_back(chain: ShareChain) -> None:
 @pytest.mark.parametrize(
     "spoil",
     [
-        lambda c: replace(c, slopes=(-0.1, *c.slopes[1:])),
+        lambda c: replace(c, slopes=((-0.1, 0.5), *c.slopes[1:])),
+        lambda c: replace(c, slopes=((0.5, -0.1), *c.slopes[1:])),
         lambda c: replace(c, points=(0.9, *c.points[1:])),
         lambda c: replace(c, levels=c.levels[1:]),
         lambda c: replace(c, levels=(float("nan"), *c.levels[1:])),

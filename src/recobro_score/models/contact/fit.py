@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recobro_score.errors import NotEnoughData
-from recobro_score.evaluation.logistic import Prior, fit_logistic
+from recobro_score.evaluation.logistic import Prior, fit_logistic, sigmoid
 from recobro_score.models.booster import Booster, BoosterOptions
 from recobro_score.models.calibration.calibrator import Calibrator
 from recobro_score.models.calibration.steps import VennAbers
@@ -230,7 +230,8 @@ def fit_contact(
         seen.slot[known],
         y=y[known],
         channel=log.channel[known],
-        channels=channels,
+        begins=log.begins_series[known],
+        rates=sigmoid(prior.level),
     )
     margin = seen.log_odds(history, log.channel)
     others = log.other_party & (log.at < cuts.test_from)
@@ -255,8 +256,8 @@ def _fit_prior(
     columns = ContactColumns.of(schema, log.channels)
     taught, channel = log.take(learned), log.channel[learned]
     y = taught.success.astype(np.float64)
-    history = OwnHistory.default(channels)
-    rates = assumed_rates(log.channels)
+    rates, begins = assumed_rates(log.channels), log.begins_series[learned]
+    history = OwnHistory.default(rates)
     assumed = np.log(rates) - np.log1p(-rates)
     level = _levels(np.zeros(y.size), y, np.ones(y.size), channel, assumed)
     flat = SlotPattern.flat(len(log.segments), channels)
@@ -265,7 +266,8 @@ def _fit_prior(
     for _ in range(ROUNDS):
         seen = Expected.of(log, prior, features, options.threads)
         tally, mean, slot = seen.tally[learned], seen.mean[learned], seen.slot[learned]
-        history = OwnHistory.fit(tally, mean, slot, y=y, channel=channel, channels=channels)
+        rates = sigmoid(prior.level)
+        history = OwnHistory.fit(tally, mean, slot, y=y, channel=channel, begins=begins, rates=rates)
         weight, shift = history.weight(tally), np.log(history.shift(tally, mean, channel))
         pattern = SlotPattern.fit(taught, prior.level[channel] + shift, weight)
         known = pattern.of(taught) + shift
@@ -350,5 +352,6 @@ def contact_facts(fit: ContactFit, log: AttemptLog, cuts: Cuts) -> dict[str, Any
         "successes": np.bincount(log.channel[learned][won], minlength=channels).tolist(),
         "other_party_attempts": int((log.other_party & (log.at < cuts.test_from)).sum()),
         "calibrated_on": int(cuts.calibration(log).sum()),
+        "learned_until": cuts.test_from,
         "comparisons": list(fit.prior.pattern.comparisons),
     }

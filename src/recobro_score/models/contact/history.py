@@ -11,7 +11,14 @@ the share `kinship`. The slot's own attempts are then shrunk to the shifted rate
 
 What is learned here is chosen by the likelihood of each attempt given the account's earlier ones. The product
 of those is the marginal likelihood, in which neither the number of attempts nor stopping after a success
-matters: who is called more often weighs no more for being called.
+matters: who is called more often weighs no more for being called. A series also stops for reasons that the
+log does not show as a success (the money is on its way, the message was read), and who is tried once more
+within it is chosen by them; so only attempts that begin a series choose, where there are enough.
+
+The strength of a channel is learned as the spread τ of accounts in log-odds, ``k + 1 = 1 ÷ (τ² μ (1 − μ))``
+with the channel's rate μ: a number that channels can share. Counted in attempts they cannot: what ten calls
+say of an account takes a hundred e-mails, of which one in fifty is answered. The spread of each channel is
+shrunk to that of all.
 """
 
 from __future__ import annotations
@@ -32,15 +39,18 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-STRENGTHS = (2.0, 3.0, 5.0, 8.0, 13.0, 20.0, 35.0, 60.0, 100.0, 200.0)
+SPREADS = tuple(np.geomspace(0.1, 1.4, 24).tolist())
+DEFAULT_SPREAD = 0.9
+"""Standard deviation, in log-odds, of how easily an account is reached on a channel: what is tried, and what
+is taken where too few accounts were attempted twice to choose."""
+SPREAD_DOUBT, OWN_DOUBT = 0.5, 0.25
+"""Prior standard deviations of the logarithm of the spread that channels share around the default, and of one
+channel's around that."""
+LEAST_STRENGTH = 1.0
 KINSHIPS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0)
 SLOT_STRENGTHS = (20.0, 50.0, 150.0, 500.0, 2000.0)
-DEFAULT_STRENGTH = 10.0
 DEFAULT_KINSHIP = 0.2
 DEFAULT_SLOT_STRENGTH = 150.0
-"""Where too few accounts were attempted twice to choose."""
-STRENGTH_SPREAD = 1.0
-"""Prior standard deviation of the logarithm of a strength around the default."""
 MIN_REPEATED = 200
 """Fewest attempts with history before them that choose a number."""
 
@@ -78,9 +88,9 @@ class OwnHistory:
     slot_strength: float
 
     @classmethod
-    def default(cls, channels: int) -> OwnHistory:
-        """Return the assumed numbers."""
-        return cls((DEFAULT_STRENGTH,) * channels, DEFAULT_KINSHIP, DEFAULT_SLOT_STRENGTH)
+    def default(cls, rates: Floats) -> OwnHistory:
+        """Return the assumed numbers for channels of these rates, shape (C,)."""
+        return cls(_strengths(DEFAULT_SPREAD, rates), DEFAULT_KINSHIP, DEFAULT_SLOT_STRENGTH)
 
     @classmethod
     def fit(
@@ -91,7 +101,8 @@ class OwnHistory:
         *,
         y: Floats,
         channel: Ints,
-        channels: int,
+        begins: NDArray[np.bool_],
+        rates: Floats,
     ) -> OwnHistory:
         """Choose the numbers under which the attempts were likeliest, each given the account's earlier ones.
 
@@ -104,15 +115,19 @@ class OwnHistory:
         y : ndarray of shape (n,)
             Outcomes, 0 or 1.
         channel : int64 ndarray of shape (n,)
-            Of each attempt, below `channels`.
+            Of each attempt, below C.
+        begins : bool ndarray of shape (n,)
+            Whether the attempt begins a series; all attempts choose where fewer than `MIN_REPEATED` do.
+        rates : ndarray of shape (C,)
+            Of each channel.
         """
-        chosen = cls.default(channels)
+        chosen, channels = cls.default(rates), len(rates)
         repeated = tally[:, OWN.start] + tally[:, KIN.start] > 0
-        counts = np.bincount(channel[repeated], minlength=channels)
-        if counts.sum() < MIN_REPEATED:
+        rows = repeated & begins if np.count_nonzero(repeated & begins) >= MIN_REPEATED else repeated
+        if np.count_nonzero(rows) < MIN_REPEATED:
             return chosen
-        tally, mean_odds, slot_odds, y = (part[repeated] for part in (tally, mean_odds, slot_odds, y))
-        channel = channel[repeated]
+        tally, mean_odds, slot_odds, y = (part[rows] for part in (tally, mean_odds, slot_odds, y))
+        channel = channel[rows]
 
         def fitness(candidate: OwnHistory) -> Floats:
             odds = candidate.posterior_odds(tally, mean_odds, slot_odds, channel)
@@ -121,16 +136,10 @@ class OwnHistory:
 
         best = -np.inf
         for kinship in KINSHIPS:
-            tried = [fitness(cls((k,) * channels, kinship, SLOT_STRENGTHS[-1])) for k in STRENGTHS]
-            table = np.stack(tried) - _penalty(np.array(STRENGTHS))[:, None]
-            place = table.argmax(axis=0)
-            total = float(table[place, np.arange(channels)].sum())
+            tried = [fitness(cls(_strengths(tau, rates), kinship, SLOT_STRENGTHS[-1])) for tau in SPREADS]
+            spread, total = _likeliest(np.stack(tried))
             if total > best:
-                strength = [
-                    STRENGTHS[place[c]] if counts[c] >= MIN_REPEATED else DEFAULT_STRENGTH
-                    for c in range(channels)
-                ]
-                best, chosen = total, cls(tuple(strength), kinship, DEFAULT_SLOT_STRENGTH)
+                best, chosen = total, cls(_strengths(spread, rates), kinship, DEFAULT_SLOT_STRENGTH)
         by_slot = [
             float(fitness(cls(chosen.strength, chosen.kinship, slot)).sum()) for slot in SLOT_STRENGTHS
         ]
@@ -172,8 +181,22 @@ class OwnHistory:
         return cls(tuple(state["strength"]), state["kinship"], state["slot_strength"])
 
 
-def _penalty(strength: Floats) -> Floats:
-    return 0.5 * (np.log(strength / DEFAULT_STRENGTH) / STRENGTH_SPREAD) ** 2
+def _strengths(spread: Floats | float, rates: Floats) -> tuple[float, ...]:
+    """Return the strengths of channels whose accounts differ by a spread in log-odds."""
+    strength = 1.0 / (np.square(spread) * rates * (1.0 - rates)) - 1.0
+    return tuple(np.maximum(strength, LEAST_STRENGTH).tolist())
+
+
+def _likeliest(fitness: Floats) -> tuple[Floats, float]:
+    """Return the spread of each channel, shrunk to that of all, and the penalised fitness of these.
+
+    `fitness` are the log-likelihoods per spread of `SPREADS` and channel.
+    """
+    size = np.log(SPREADS)
+    doubt = 0.5 * ((size - np.log(DEFAULT_SPREAD)) / SPREAD_DOUBT) ** 2
+    shared = int((fitness.sum(axis=1) - doubt).argmax())
+    own = fitness - 0.5 * ((size - size[shared]) / OWN_DOUBT)[:, None] ** 2
+    return np.exp(size[own.argmax(axis=0)]), float(own.max(axis=0).sum() - doubt[shared])
 
 
 def tally_before(log: AttemptLog, odds: Floats, factors: Floats) -> Floats:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 NO_ROW = -1
 """The row of an attempt that was made before the first snapshot: it counts as history only."""
 HISTORY = HISTORY_DAYS * US_PER_DAY
+SERIES = 14 * US_PER_DAY
+"""Attempts closer than this may belong to one series, which a success ends."""
 
 _OPTIONAL = {"account_id", "at", "known_at", "weekday", "hour", "segment", "tried_before", "won_before"}
 _REQUIRED = {"channel", "success"}
@@ -93,6 +95,16 @@ class AttemptLog:
     def learnable(self) -> NDArray[np.bool_]:
         """Which attempts a model learns from: those on the debtor that have features."""
         return np.asarray((self.row != NO_ROW) & ~self.other_party)
+
+    @property
+    def begins_series(self) -> NDArray[np.bool_]:
+        """Which attempts have none on the account and channel within `SERIES` before them."""
+        order = np.lexsort((self.at, self.channel, self.account))
+        account, channel, at = (part[order] for part in (self.account, self.channel, self.at))
+        begins = np.ones(len(self), dtype=np.bool_)
+        same = (account[1:] == account[:-1]) & (channel[1:] == channel[:-1])
+        begins[order[1:]] = ~(same & (at[1:] - at[:-1] < SERIES))
+        return begins
 
     def take(self, rows: Ints | NDArray[np.bool_]) -> AttemptLog:
         """Return some attempts, given in their order as positions or as a mask; accounts keep their codes."""

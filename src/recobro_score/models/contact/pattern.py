@@ -23,9 +23,8 @@ import numpy as np
 import pandas as pd
 from numba import njit
 
-from recobro_score.calendars import US_PER_DAY
 from recobro_score.models.contact.attempts import SLOTS
-from recobro_score.models.contact.log import HISTORY
+from recobro_score.models.contact.log import HISTORY, SERIES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,8 +45,6 @@ FIRST_SPREAD, LEAST_SPREAD, MOST_SPREAD = 0.3, 0.02, 0.7
 ORDER_SPREAD = 3.0
 NEIGHBOURS = 10
 """An attempt is compared with so many later ones of its account and channel."""
-SERIES = 14 * US_PER_DAY
-"""Attempts closer than this may belong to one series, which a success ends: their order has its own term."""
 
 _FIRST_SLOT = PARTS
 _FIRST_DAY = _FIRST_SLOT + ALL_SLOTS
