@@ -289,9 +289,7 @@ def add_recovery(table: Table, raw: pd.DataFrame, *, trees: int) -> None:
         currency=currency[early],
         options=BoosterOptions(trees=trees),
     )
-    report = model.evaluate(
-        matrix.take(late), labels.take(late), bucket=bucket[late], currency=currency[late]
-    )
+    report = model.judge(matrix.take(late), labels.take(late), bucket=bucket[late], currency=currency[late])
     whole = report.frame().set_index("group").loc["all"]
     case = "recovery net of fees, charged-off loans of June"
     table.add(case, "loans", whole["n"])

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from recobro_score.models.plan.model import PlanModel
     from recobro_score.models.promise.model import PromiseModel
     from recobro_score.models.recovery.model import RecoveryModel
-    from recobro_score.models.report import ModelReport
+    from recobro_score.models.report import ChainReport, ModelReport
     from recobro_score.models.scorecard import Scorecard
     from recobro_score.models.self_cure import SelfCureModel
     from recobro_score.models.tabular import TabularClassifier
@@ -60,6 +60,7 @@ _HOMES = {
     "AuditOptions": "recobro_score.features.audit.options",
     "BoosterOptions": "recobro_score.models.booster",
     "Bundle": "recobro_score.bundle",
+    "ChainReport": "recobro_score.models.report",
     "ContactModel": "recobro_score.models.contact.model",
     "EarlyWarningModel": "recobro_score.models.early_warning",
     "EventOptions": "recobro_score.models.event_model",
@@ -113,6 +114,7 @@ __all__ = [
     "AuditOptions",
     "BoosterOptions",
     "Bundle",
+    "ChainReport",
     "ContactModel",
     "EarlyWarningModel",
     "EventOptions",

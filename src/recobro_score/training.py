@@ -6,7 +6,7 @@ import html
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from recobro_score.models.payment.model import PaymentModel, PaymentTarget
 from recobro_score.models.snapshots import Snapshots
 from recobro_score.policy.policy import Policy
 from recobro_score.timeline import Timeline
+
+if TYPE_CHECKING:
+    from recobro_score.models.snapshots import Weigh
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +60,9 @@ class TrainingOptions:
         The standard set if absent.
     labels : frame, optional
         Given labels instead of computed ones, see `recobro_score.features.labels.given_labels`.
+    weights : callable, optional
+        From the `Snapshots` to the weight of each of their rows: ``lambda seen: seen.recency(180)``; see
+        `recobro_score.models.scorer_fit.fit_scorer`.
     horizons, shares : tuple of float
         Days and shares of the exposure beside the target's, for `PaymentModel.curve`; none by default.
     """
@@ -66,6 +72,7 @@ class TrainingOptions:
     booster: BoosterOptions = field(default_factory=BoosterOptions)
     features: FeatureSet | None = None
     labels: Any = None
+    weights: Weigh | None = None
     horizons: tuple[float, ...] = ()
     shares: tuple[float, ...] = ()
 
@@ -221,6 +228,7 @@ def _payment(seen: Snapshots, labels: Labels | LabelMatrix, options: TrainingOpt
                 split=part,
                 groups=seen.debtor,
                 options=options.booster,
+                weights=None if options.weights is None else options.weights(seen),
             )
         except NotEnoughData as error:
             why = str(error)

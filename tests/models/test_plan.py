@@ -88,7 +88,7 @@ def test_heavy_censoring_biases_ended_plans_and_not_the_model() -> None:
     model = PlanModel.fit(plans)
     taken = plans.take(plans.taken)
     truth = {n: np.mean((1 - hazards_of(taken, 5)) ** n) for n in (12, 24)}
-    for row in model.evaluate(plans).frame().to_dict("records"):
+    for row in model.judge(plans).frame().to_dict("records"):
         n = row["instalments"]
         if n in truth:
             assert row["predicted"] == pytest.approx(truth[n], abs=0.07)

@@ -202,7 +202,7 @@ def test_tiny_samples_and_one_outcome_are_refused_with_the_numbers(book: Book) -
 def test_evaluation_warns_of_rows_it_learned_from(book: Book, later: RecoveryModel) -> None:
     fresh = Book.draw(seed=9, months=(20_300 * US_PER_DAY,))
     for other, warned in ((fresh, False), (book, True)):
-        report = later.evaluate(other.matrix, other.labels, bucket=other.bucket, currency=other.currency)
+        report = later.judge(other.matrix, other.labels, bucket=other.bucket, currency=other.currency)
         assert any("learned from" in warning for warning in report.warnings) == warned
 
 

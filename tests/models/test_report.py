@@ -15,7 +15,9 @@ from recobro_score.errors import NotEnoughData
 from recobro_score.features.label_specs import LabelSpec
 from recobro_score.features.labels import payment_labels
 from recobro_score.features.pipeline import compute
-from recobro_score.models.report import LOGISTIC, SCORECARD, ModelReport, report_on
+from recobro_score.models.event_report import report_on
+from recobro_score.models.report import ModelReport
+from recobro_score.models.rivals import LOGISTIC, SCORECARD
 from recobro_score.timeline import Timeline
 from tests.models.event_samples import draw
 
@@ -40,9 +42,8 @@ def judge(bundle: Bundle, portfolio: Portfolio, as_ofs, simulation, **asked) -> 
     target = bundle.payment.target
     return report_on(
         bundle.payment.scorer,
-        bundle.schema,
-        portfolio.store,
-        as_ofs,
+        portfolio,
+        Timeline(tuple(as_ofs), "UTC"),
         spec=LabelSpec("pays", target.horizon_days, share=target.share),
         observed_until=simulation.observed_until,
         **asked,
@@ -115,7 +116,7 @@ def test_money_is_counted_in_one_currency_only(report, bundle, portfolio, later,
 
 
 def test_buckets_can_be_chosen(bundle, portfolio, later, small_simulation) -> None:
-    early = judge(bundle, portfolio, later, small_simulation, buckets=(1,))
+    early = judge(bundle, portfolio, later, small_simulation, buckets=("1-30",))
     table = early.frame().set_index("group")
     assert table.loc["1-30", "n"] == table.loc["all", "n"] > 0
 

@@ -13,7 +13,7 @@ from recobro_score.errors import NotEnoughData, SchemaMismatch
 from recobro_score.features.labels import REASONS, Labels
 from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.models.booster import BoosterOptions
-from recobro_score.models.bucket_scorer import BucketTarget
+from recobro_score.models.bucket_model import BucketTarget
 from recobro_score.models.early_warning import EarlyWarningModel
 from recobro_score.models.self_cure import SelfCureModel
 from recobro_score.models.uncontacted import (
@@ -86,8 +86,8 @@ def test_contacted_accounts_are_unknown_and_no_failures() -> None:
     model = SelfCureModel.fit(matrix, labels, bucket=bucket, options=FAST)
     left = labels.self_cure.known
     assert model.validation.frame().set_index("group").loc["all", "n"] == left.sum()
-    assert model.model.scorer.event.calibrator.rows == left.sum()
-    assert model.model.scorer.facts.rows == bucket.size
+    assert model.scorer.event.calibrator.rows == left.sum()
+    assert model.scorer.facts.rows == bucket.size
 
 
 def test_probabilities_outside_the_buckets_are_missing() -> None:
@@ -98,7 +98,7 @@ def test_probabilities_outside_the_buckets_are_missing() -> None:
     assert np.isnan(scores.probability[late == 3]).all()
     assert np.isnan(scores.p_high[late == 3]).all()
     assert np.isfinite(scores.probability[late == 1]).all()
-    assert model.model.scorer.facts.rows == (late == 1).sum()
+    assert model.scorer.facts.rows == (late == 1).sum()
 
 
 def test_a_model_read_from_files_is_the_same_model() -> None:
@@ -106,7 +106,7 @@ def test_a_model_read_from_files_is_the_same_model() -> None:
     model = SelfCureModel.fit(matrix, labels, bucket=bucket, options=FAST)
     again = SelfCureModel.from_files(model.to_files(), Columns())
     assert again.model_id == model.model_id
-    assert again.model.target == model.model.target
+    assert again.target == model.target
     assert again.score(matrix, bucket).frame().equals(model.score(matrix, bucket).frame())
     with pytest.raises(SchemaMismatch):
         SelfCureModel.from_files(model.to_files(), replace(Columns(), hash="b" * 64))
@@ -219,7 +219,7 @@ def test_early_warning_learns_from_a_portfolio_and_speaks_of_accounts_that_are_n
     assert row["n"] == model.validation.frame().set_index("group").loc["0", "n"]
     assert row["auc"] > 0.6
     assert any("reminders" in warning for warning in model.warnings)
-    schema = model.model.scorer.event.booster.schema
+    schema = model.scorer.event.booster.schema
     assert EarlyWarningModel.from_files(model.to_files(), schema).model_id == model.model_id
 
 
@@ -228,4 +228,4 @@ def test_self_cure_learns_from_the_decision_log_of_a_portfolio(simulated) -> Non
     wide = BucketTarget(buckets=("1-30", "31-60"))
     model = SelfCureModel.from_portfolio(portfolio, timeline, target=wide, options=BoosterOptions(trees=20))
     assert "weights 1 ÷ P(left alone)" in model.warnings[-1]
-    assert model.model.scorer.event.calibrator.rows < model.model.scorer.facts.rows / 4
+    assert model.scorer.event.calibrator.rows < model.scorer.facts.rows / 4

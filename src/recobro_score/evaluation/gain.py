@@ -21,7 +21,12 @@ PERFECT, RANDOM = "perfect", "random"
 
 
 def gain_table(
-    y: ArrayLike, lists: Mapping[str, ArrayLike], *, money: ArrayLike | None = None, steps: int = STEPS
+    y: ArrayLike,
+    lists: Mapping[str, ArrayLike],
+    *,
+    money: ArrayLike | None = None,
+    steps: int = STEPS,
+    weight: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Return how much of what came in stood in the first part of each list.
 
@@ -37,6 +42,8 @@ def gain_table(
         What each row recovered, in one currency, at least 0; NaN where unknown (counts as nothing).
     steps : int
         Number of equal parts.
+    weight : array-like of shape (n,), optional
+        How much each row counts: 2 like the row twice.
 
     Returns
     -------
@@ -59,26 +66,27 @@ def gain_table(
     if wrong or min(found.get("money", outcome), default=0.0) < 0:
         msg = f"{wrong[0]} is not as long as the outcomes" if wrong else "money must be at least 0"
         raise ContractError(msg)
+    counts = np.ones(outcome.size) if weight is None else np.asarray(weight, dtype=np.float64)
     share = np.linspace(0.0, 1.0, steps + 1)
     tables = [
         pd.DataFrame(
             {"list": name, "share": share}
-            | {what: _captured(score, amount, share) for what, amount in found.items()}
+            | {what: _captured(score, amount, share, counts) for what, amount in found.items()}
         )
         for name, score in scores.items()
     ]
-    perfect = {what: _captured(amount, amount, share) for what, amount in found.items()}
+    perfect = {what: _captured(amount, amount, share, counts) for what, amount in found.items()}
     tables.append(pd.DataFrame({"list": PERFECT, "share": share} | perfect))
     tables.append(pd.DataFrame({"list": RANDOM, "share": share} | dict.fromkeys(found, share)))
     return pd.concat(tables, ignore_index=True)
 
 
-def _captured(score: Floats, amount: Floats, share: Floats) -> Floats:
+def _captured(score: Floats, amount: Floats, share: Floats, weight: Floats) -> Floats:
     """Return the share of the whole amount in the first shares of a list; ties hold their mean."""
-    total = amount.sum()
+    total = (weight * amount).sum()
     if not total > 0:
         return np.full(share.size, np.nan)
-    _, tie, size = np.unique(-score, return_inverse=True, return_counts=True)
-    ends = np.concatenate([[0.0], np.cumsum(size)])
-    sums = np.concatenate([[0.0], np.cumsum(np.bincount(tie, weights=amount))])
-    return np.asarray(np.interp(share * score.size, ends, sums) / total)
+    _, tie = np.unique(-score, return_inverse=True)
+    ends = np.concatenate([[0.0], np.cumsum(np.bincount(tie, weights=weight))])
+    sums = np.concatenate([[0.0], np.cumsum(np.bincount(tie, weights=weight * amount))])
+    return np.asarray(np.interp(share * ends[-1], ends, sums) / total)

@@ -85,8 +85,15 @@ def log_loss(y: ArrayLike, p: ArrayLike, *, weight: ArrayLike | None = None) -> 
     mistake costs 36 nats rather than infinity.
     """
     drawn = sample(y, p, weight, probabilities=True)
-    kept = np.clip(drawn.score, EPSILON, 1.0 - EPSILON)
-    return weighted_mean(-np.where(drawn.y == 1, np.log(kept), np.log1p(-kept)), drawn.weight)
+    return weighted_mean(_losses(drawn), drawn.weight)
+
+
+def log_loss_gain(
+    y: ArrayLike, p: ArrayLike, other: ArrayLike, *, weight: ArrayLike | None = None
+) -> Estimate:
+    """Return by how much the log loss of `p` is below that of `other` on the same rows, paired."""
+    drawn, beside = (sample(y, each, weight, probabilities=True) for each in (p, other))
+    return weighted_mean(_losses(beside) - _losses(drawn), drawn.weight)
 
 
 def recalibrate(y: ArrayLike, p: ArrayLike, *, weight: ArrayLike | None = None) -> Recalibration:
@@ -189,7 +196,7 @@ def binary_report(
         Where to read the lift: a number of rows (int) or a share (float); a tenth where absent. A number of
         rows is taken within each group.
     weight : array-like of shape (n,), optional
-        Importance weights; they do not enter the lift.
+        Importance weights; ``n`` and ``events`` count rows.
 
     Returns
     -------
@@ -240,7 +247,7 @@ def _report_row(name: str, drawn: Sample, capacity: float) -> dict[str, object]:
         "log_loss": log_loss(y, p, weight=weight),
         "slope": again.slope,
         "intercept": again.intercept,
-        "lift": lift_at(y, p, capacity) if drawn.n else UNKNOWN,
+        "lift": lift_at(y, p, capacity, weight=weight) if drawn.n else UNKNOWN,
     }
     gap, noise = _expected(reliability_table(y, p, weight=weight))
     row: dict[str, object] = {
@@ -253,6 +260,11 @@ def _report_row(name: str, drawn: Sample, capacity: float) -> dict[str, object]:
     for metric, estimate in estimates.items():
         row[metric], row[f"{metric}_se"] = estimate.value, estimate.se
     return row | {"ece": gap, "ece_noise": noise, "note": _note(drawn, again.note)}
+
+
+def _losses(drawn: Sample) -> Floats:
+    kept = np.clip(drawn.score, EPSILON, 1.0 - EPSILON)
+    return -np.where(drawn.y == 1, np.log(kept), np.log1p(-kept))
 
 
 def _note(drawn: Sample, unfit: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,9 +106,10 @@ def plot_months(table: pd.DataFrame, *, metric: str = "auc", ax: Axes | None = N
     Parameters
     ----------
     table : pandas.DataFrame
-        From `stability.by_month`.
+        From `stability.by_month`, or months of `amounts.amount_report`: then one line per currency.
     metric : str
-        A column that has an ``_se`` beside it: ``auc``, ``brier``, ``log_loss``, ``slope``, ``intercept``.
+        A column that has an ``_se`` beside it: ``auc``, ``brier``, ``log_loss``, ``slope``, ``intercept``;
+        of amounts ``ratio``.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure where absent.
 
@@ -117,12 +118,18 @@ def plot_months(table: pd.DataFrame, *, metric: str = "auc", ax: Axes | None = N
     matplotlib.axes.Axes
     """
     axes = ax if ax is not None else _new_axes()
-    wanted = {"slope": 1.0, "intercept": 0.0}
+    wanted = {"slope": 1.0, "intercept": 0.0, "ratio": 1.0}
     if metric in wanted:
         axes.axhline(wanted[metric], color="0.7", linewidth=1, zorder=0)
-    reach = 1.96 * table[f"{metric}_se"].fillna(0.0)
-    axes.errorbar(table["month"], table[metric], yerr=reach, marker="o", markersize=4, linewidth=1, capsize=2)
-    name = {"auc": "AUC", "log_loss": "log loss", "slope": "calibration slope"}.get(metric, metric)
+    parts = table.groupby("currency") if "currency" in table else [(None, table)]
+    for label, part in parts:
+        reach = 1.96 * part[f"{metric}_se"].fillna(0.0)
+        style: dict[str, Any] = {"marker": "o", "markersize": 4, "linewidth": 1, "capsize": 2}
+        axes.errorbar(part["month"], part[metric], yerr=reach, label=label, **style)
+    if "currency" in table:
+        axes.legend(frameon=False, fontsize="small")
+    names = {"auc": "AUC", "log_loss": "log loss", "slope": "calibration slope"}
+    name = (names | {"ratio": "recovered ÷ expected"}).get(metric, metric)
     axes.set(xlabel="", ylabel=name, title=f"{name} month by month")
     axes.tick_params(axis="x", rotation=45)
     return axes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +16,11 @@ from recobro_score.evaluation.metrics import (
     brier,
     group_masks,
     log_loss,
+    log_loss_gain,
     reliability_table,
 )
 from recobro_score.evaluation.ranking import compare_auc, lift_table
+from recobro_score.evaluation.samples import Sample, sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,6 +58,10 @@ class Evaluation:
     lift: pd.DataFrame
     warnings: tuple[str, ...]
 
+    def knowing(self, warnings: Sequence[str]) -> Evaluation:
+        """Return the same with what was known already ahead of its own warnings."""
+        return replace(self, warnings=(*warnings, *self.warnings))
+
     def frame(self) -> pd.DataFrame:
         """Return one row per group, then ``all``.
 
@@ -64,7 +70,8 @@ class Evaluation:
         pandas.DataFrame
             The columns of `metrics.binary_report`, and beside them the baseline on the same rows:
             ``baseline_auc``, ``baseline_auc_se``, ``baseline_brier``, ``baseline_log_loss``; ``auc_gain``
-            over it, ``auc_gain_se`` and ``auc_p_value`` (DeLong's paired test); ``verdict``: ``model``,
+            over it, ``auc_gain_se`` and ``auc_p_value`` (DeLong's paired test); ``log_loss_gain``, by how
+            much the model's is lower, and ``log_loss_gain_se`` (paired); ``verdict``: ``model``,
             ``baseline``, ``no difference``, ``no baseline``, or ``not judged`` (fewer than 50 events or
             non-events).
         """
@@ -80,6 +87,9 @@ class Evaluation:
             f"Brier {row['brier']:.4f}, log loss {row['log_loss']:.4f}, slope {row['slope']:.3f}"
             f" ± {row['slope_se']:.3f}, intercept {row['intercept']:.3f}, ECE {row['ece']:.4f}",
         ]
+        if row["verdict"] != "no baseline":
+            gain = f"{row['log_loss_gain']:.5f} ± {row['log_loss_gain_se']:.5f}"
+            lines.append(f"log loss below the baseline's by {gain}")
         return "\n".join([*lines, *(f"! {warning}" for warning in self.warnings)])
 
     def __repr__(self) -> str:
@@ -101,7 +111,7 @@ def evaluate(
     group: ArrayLike | None = None,
     names: Sequence[str] | None = None,
     capacity: float | None = None,
-    warnings: Sequence[str] = (),
+    weight: ArrayLike | None = None,
 ) -> Evaluation:
     """Judge probabilities on held-out rows, next to a baseline's on the same rows.
 
@@ -115,8 +125,8 @@ def evaluate(
         The baseline's probabilities.
     group, names, capacity
         As for `metrics.binary_report`.
-    warnings : sequence of str
-        What is known already; comes first.
+    weight : array-like of shape (n,), optional
+        How much each row counts in every metric; numbers of rows and events are counted.
 
     Returns
     -------
@@ -128,28 +138,29 @@ def evaluate(
         If arrays differ in length or hold values that they must not.
     """
     outcome, scored = np.asarray(y, dtype=np.float64), np.asarray(p, dtype=np.float64)
-    table = binary_report(outcome, scored, group=group, names=names, capacity=capacity)
+    table = binary_report(outcome, scored, group=group, names=names, capacity=capacity, weight=weight)
     other = None if baseline is None else np.asarray(baseline, dtype=np.float64)
-    rows = [_beside(outcome, scored, other, mask) for _, mask in group_masks(outcome.size, group, names)]
+    drawn = sample(outcome, scored, weight, probabilities=True)
+    rows = [
+        _beside(drawn.rows(mask), None if other is None else other[mask])
+        for _, mask in group_masks(outcome.size, group, names)
+    ]
     table = pd.concat([table.drop(columns="note"), pd.DataFrame(rows), table[["note"]]], axis=1)
     return Evaluation(
         held_out=held_out,
         table=table,
-        reliability=reliability_table(outcome, scored),
-        lift=lift_table(outcome, scored),
-        warnings=(*warnings, *_warnings(table)),
+        reliability=reliability_table(outcome, scored, weight=weight),
+        lift=lift_table(outcome, scored, weight=weight),
+        warnings=tuple(_warnings(table)),
     )
 
 
-def _beside(
-    y: NDArray[np.float64],
-    p: NDArray[np.float64],
-    baseline: NDArray[np.float64] | None,
-    mask: NDArray[np.bool_],
-) -> dict[str, Any]:
-    other = p[mask] if baseline is None else baseline[mask]
-    test = compare_auc(y[mask], p[mask], other)
-    fewest = min(np.count_nonzero(y[mask] == outcome) for outcome in (0, 1))
+def _beside(drawn: Sample, baseline: NDArray[np.float64] | None) -> dict[str, Any]:
+    y, p, weight = drawn.y, drawn.score, drawn.weight
+    other = p if baseline is None else baseline
+    test = compare_auc(y, p, other, weight=weight)
+    gain = log_loss_gain(y, p, other, weight=weight)
+    fewest = min(np.count_nonzero(y == outcome) for outcome in (0, 1))
     if fewest < FEW_EVENTS:
         verdict = "not judged"
     elif baseline is None:
@@ -163,11 +174,13 @@ def _beside(
     return {
         "baseline_auc": test.second.value if has else unknown,
         "baseline_auc_se": test.second.se if has else unknown,
-        "baseline_brier": brier(y[mask], other).value if has else unknown,
-        "baseline_log_loss": log_loss(y[mask], other).value if has else unknown,
+        "baseline_brier": brier(y, other, weight=weight).value if has else unknown,
+        "baseline_log_loss": log_loss(y, other, weight=weight).value if has else unknown,
         "auc_gain": test.difference.value if has else unknown,
         "auc_gain_se": test.difference.se if has else unknown,
         "auc_p_value": test.p_value if has else unknown,
+        "log_loss_gain": gain.value if has else unknown,
+        "log_loss_gain_se": gain.se if has else unknown,
         "verdict": verdict,
     }
 
@@ -183,7 +196,9 @@ def _warnings(table: pd.DataFrame) -> Iterator[str]:
         elif row["group"] == ALL and fewest < WIDE_BELOW_EVENTS:
             yield f"only {row['events']:,} events in {row['n']:,} rows: intervals are wide"
         if row["verdict"] == "baseline":
-            yield f"{where}the logistic baseline orders these rows better (p = {row['auc_p_value']:.2g})"
+            yield f"{where}the baseline orders these rows better (p = {row['auc_p_value']:.2g})"
+        if row["verdict"] != "not judged" and row["log_loss_gain"] < -2 * row["log_loss_gain_se"]:
+            yield f"{where}the baseline has the lower log loss"
         if row["verdict"] != "not judged" and row["auc"] > SUSPICIOUS_AUC:
             yield f"{where}AUC {row['auc']:.3f} is too good for recovery data: look for leakage"
         if row["group"] == ALL and abs(row["slope"] - 1) > max(0.1, 2 * row["slope_se"]):

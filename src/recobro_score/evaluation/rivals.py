@@ -9,6 +9,7 @@ import pandas as pd
 
 from recobro_score.evaluation.metrics import FEW_EVENTS, group_masks
 from recobro_score.evaluation.ranking import auc, compare_auc
+from recobro_score.evaluation.samples import sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ def compare_rivals(
     *,
     group: ArrayLike | None = None,
     names: Sequence[str] | None = None,
+    weight: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Compare a score with each of its rivals on the same rows.
 
@@ -41,6 +43,8 @@ def compare_rivals(
         Group of each row: labels, or codes into `names`.
     names : sequence of str, optional
         Names and order of the groups.
+    weight : array-like of shape (n,), optional
+        Importance weights; ``n`` and ``events`` count rows.
 
     Returns
     -------
@@ -50,12 +54,14 @@ def compare_rivals(
         paired test, not corrected for the number of comparisons); ``winner``: ``model``, the rival's name,
         ``no difference`` (p ≥ 0.05), or ``not judged`` (fewer than 50 events or non-events).
     """
-    outcome, model = np.asarray(y, dtype=np.float64), np.asarray(score, dtype=np.float64)
+    drawn = sample(y, score, weight)
+    outcome, model, counts = drawn.y, drawn.score, drawn.weight
+    others = {rival: np.asarray(other, dtype=np.float64) for rival, other in rivals.items()}
     rows = []
     for name, mask in group_masks(outcome.size, group, names):
         fewest = int(min(np.count_nonzero(outcome[mask] == value) for value in (0, 1)))
-        for rival, other in rivals.items():
-            test = compare_auc(outcome[mask], model[mask], np.asarray(other, dtype=np.float64)[mask])
+        for rival, other in others.items():
+            test = compare_auc(outcome[mask], model[mask], other[mask], weight=counts[mask])
             rows.append(
                 {
                     "group": name,

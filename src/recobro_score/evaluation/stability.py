@@ -52,7 +52,9 @@ def population_stability(reference: ArrayLike, now: ArrayLike, *, bins: int = PS
     return float(parts[~both_empty].sum())
 
 
-def by_month(y: ArrayLike, p: ArrayLike, month: ArrayLike) -> pd.DataFrame:
+def by_month(
+    y: ArrayLike, p: ArrayLike, month: ArrayLike, *, weight: ArrayLike | None = None
+) -> pd.DataFrame:
     """Return the metrics of each month, and how far its scores lie from the first month's.
 
     Parameters
@@ -61,6 +63,8 @@ def by_month(y: ArrayLike, p: ArrayLike, month: ArrayLike) -> pd.DataFrame:
         Outcomes (0 or 1) and probabilities.
     month : array-like of shape (n,)
         Label of each row's month; they are taken in sorted order.
+    weight : array-like of shape (n,), optional
+        Importance weights; ``n``, ``events`` and ``psi`` count rows.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def by_month(y: ArrayLike, p: ArrayLike, month: ArrayLike) -> pd.DataFrame:
         probabilities against those of the first month; ``note``.
     """
     probability, label = np.asarray(p, dtype=np.float64), np.asarray(month)
-    report = binary_report(y, probability, group=label)
+    report = binary_report(y, probability, group=label, weight=weight)
     table = report[report["group"] != "all"].rename(columns={"group": "month"})
     months = np.unique(label)
     first = probability[label == months[0]] if months.size else probability

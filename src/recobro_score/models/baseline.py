@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from recobro_score.evaluation.logistic import sigmoid
 from recobro_score.models.booster import require_enough
@@ -60,7 +59,9 @@ class LogisticBaseline:
     intercept: float
 
     @classmethod
-    def fit(cls, values: Floats, y: Floats, *, schema: ColumnSchema) -> LogisticBaseline:
+    def fit(
+        cls, values: Floats, y: Floats, *, schema: ColumnSchema, weight: Floats | None = None
+    ) -> LogisticBaseline:
         """Fit on the same arrays as the booster.
 
         Parameters
@@ -71,6 +72,8 @@ class LogisticBaseline:
             Outcomes, 0 or 1.
         schema : ColumnSchema
             Of the p columns.
+        weight : ndarray of shape (n,), optional
+            Importance weights; percentiles and medians count rows.
 
         Raises
         ------
@@ -82,10 +85,13 @@ class LogisticBaseline:
         low, median, high = _percentiles(values[:, _are(kinds, "number")])
         codes = tuple(np.unique(column) for column in values[:, _are(kinds, "category")].T)
         prepared = _prepare(values, kinds, (low, median, high), codes)
-        mean, scale = prepared.mean(axis=0), prepared.std(axis=0)
+        mean = np.average(prepared, axis=0, weights=weight)
+        scale = np.sqrt(np.average((prepared - mean) ** 2, axis=0, weights=weight))
         scale[scale < 1e-12] = 1.0
+        from sklearn.linear_model import LogisticRegression
+
         model = LogisticRegression(C=INVERSE_RIDGE, solver="newton-cholesky", max_iter=MAX_STEPS, tol=1e-6)
-        model.fit((prepared - mean) / scale, y)
+        model.fit((prepared - mean) / scale, y, sample_weight=weight)
         logger.debug("logistic baseline: %d columns, %d steps", prepared.shape[1], model.n_iter_[0])
         return cls(kinds, low, high, median, codes, mean, scale, model.coef_[0], float(model.intercept_[0]))
 

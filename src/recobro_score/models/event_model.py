@@ -2,21 +2,20 @@
 
 Calibration never sees a row the booster trained on: with a temporal split it uses later as-ofs, on a single
 snapshot the out-of-fold margins of a k-fold by debtor. Which of the two is part of the model.
+
+The model learns from every debtor, since it is to score the same ones again. It is judged on debtors that
+were never learned from: each group of them by a booster and a calibrator of the others, at later as-ofs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from recobro_score.calendars import US_PER_DAY, format_instant
-from recobro_score.errors import ContractError, NotEnoughData
+from recobro_score.errors import NotEnoughData
 from recobro_score.models.baseline import LogisticBaseline
 from recobro_score.models.booster import Booster, BoosterOptions, require_enough
 from recobro_score.models.calibration.calibrator import Calibrator
@@ -27,15 +26,14 @@ from recobro_score.models.calibration.family import (
     calibrator_from_state,
     fit_calibrator,
 )
-from recobro_score.timeline import debtor_folds
+from recobro_score.models.scores import STANDARD_THIN_FILE, ThinFile
+from recobro_score.models.slices import FOLDS, folds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from recobro_score.models.booster import ColumnSchema
-    from recobro_score.timeline import Split
+    from recobro_score.models.slices import Slices
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -47,12 +45,11 @@ if TYPE_CHECKING:
 CalibrationKind = Literal["later_slice", "out_of_fold", "assumed"]
 
 MIN_PER_CLASS = 20
-FOLDS = 5
 UNCALIBRATED = Calibrator("identity", 1.0, 1.0, 0.0, 0, 0, "not calibrated")
 
 
 class EventOptions(BoosterOptions):
-    """How to train and how to calibrate; wherever `BoosterOptions` are taken, these are too.
+    """How to train, to calibrate and to flag; wherever `BoosterOptions` are taken, these are too.
 
     Parameters
     ----------
@@ -61,10 +58,14 @@ class EventOptions(BoosterOptions):
     by_bucket : bool
         Whether buckets with enough events are calibrated on their own, leaning on the whole: see
         `recobro_score.models.calibration.segments`. With ``beta`` or ``platt``.
+    thin_file : ThinFile or None
+        Rule for the flag. Where it is None, or names columns that the schema has not, no account is flagged
+        and a warning says so.
     """
 
     calibration: CalibrationMethod = "beta"
     by_bucket: bool = False
+    thin_file: ThinFile | None = STANDARD_THIN_FILE
 
     @classmethod
     def of(cls, options: BoosterOptions | None) -> EventOptions:
@@ -115,114 +116,85 @@ class EventModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """Held-out rows of some debtors, and what was learned from other debtors to judge them by.
+
+    Parameters
+    ----------
+    held_out : int64 ndarray of shape (h,)
+        Positions in the arrays given.
+    margin, beside : ndarray of shape (h,)
+        Their margins, and the baseline's probabilities.
+    calibration : int64 ndarray of shape (c,)
+        Positions of rows of other debtors, for a calibrator of the margins.
+    calibration_margin : ndarray of shape (c,)
+        Theirs, each from a booster that had not seen the row.
+    """
+
+    held_out: Ints
+    margin: Floats
+    beside: Floats
+    calibration: Ints
+    calibration_margin: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class EventFit:
-    """A fitted model and what it says of rows that neither booster nor calibrator saw.
+    """A fitted model, and what its like says of debtors that neither booster nor calibrator had seen.
 
     Parameters
     ----------
     model : EventModel
     baseline : LogisticBaseline
         Fitted on the booster's rows.
-    learned, held_out : int64 ndarrays
-        Positions in the arrays given: rows of the model and its calibrator, and the k held-out rows. They
-        share rows only out of fold, where each was scored by a booster and a calibrator that had not seen it.
+    learned : int64 ndarray
+        Positions in the arrays given: rows of the model and its calibrator.
     calibration : int64 ndarray of shape (c,)
         Positions of the calibrator's rows.
     calibration_margin : ndarray of shape (c,)
         Their margins, each from a booster that had not seen the row.
-    held_out_margin, probability, baseline_probability : ndarray of shape (k,)
-        Of the held-out rows.
-    fold : int64 ndarray of shape (k,) or None
-        Fold of each held-out row where those are the calibrator's rows too; None where they are not.
+    folds : tuple of Fold
+        No row is held out in two of them.
+    probability : ndarray of shape (k,)
+        Of the held-out rows, each from a booster and a calibrator of other debtors.
     """
 
     model: EventModel
     baseline: LogisticBaseline
     learned: Ints
-    held_out: Ints
     calibration: Ints
     calibration_margin: Floats
-    held_out_margin: Floats
+    folds: tuple[Fold, ...]
     probability: Floats
-    baseline_probability: Floats
-    fold: Ints | None = None
+
+    @property
+    def held_out(self) -> Ints:
+        """Positions of the k held-out rows, fold after fold."""
+        return np.concatenate([np.zeros(0, dtype=np.int64), *(fold.held_out for fold in self.folds)])
+
+    @property
+    def baseline_probability(self) -> Floats:
+        """What the baseline of other debtors says of the held-out rows, shape (k,)."""
+        return np.concatenate([np.zeros(0), *(fold.beside for fold in self.folds)])
 
     def recalibrated(self, calibrate: Calibrate, segment: Codes | None = None) -> EventFit:
-        """Return the same booster with another calibrator, and its probabilities of the held-out rows.
-
-        Where the held-out rows are the calibrator's, those of a fold come from a calibrator of the other
-        folds, so that no calibrator is judged on its own rows.
+        """Return the same boosters with other calibrators.
 
         Parameters
         ----------
         calibrate : callable
-            Called with margins that no booster had seen and the positions of their rows.
+            Called with margins that no booster had seen and the positions of their rows; once more per fold,
+            with those of other debtors.
         segment : integer ndarray of shape (n,), optional
             Segment of every row, for a calibrator that asks for it.
         """
+        found = [np.zeros(0)]
+        for fold in self.folds:
+            other = calibrate(fold.calibration_margin, fold.calibration)
+            codes = None if segment is None else segment[fold.held_out]
+            found.append(calibrated(other, fold.margin, codes))
         model = replace(self.model, calibrator=calibrate(self.calibration_margin, self.calibration))
-        codes = None if segment is None else segment[self.held_out]
-        if self.fold is None:
-            found = calibrated(model.calibrator, self.held_out_margin, codes)
-            return replace(self, model=model, probability=found)
-        found = np.zeros(self.held_out.size)
-        for k in range(FOLDS):
-            mine = self.fold == k
-            others = calibrate(self.calibration_margin[~mine], self.calibration[~mine])
-            found[mine] = calibrated(
-                others, self.held_out_margin[mine], None if codes is None else codes[mine]
-            )
-        return replace(self, model=model, probability=found)
-
-
-@dataclass(frozen=True, slots=True)
-class Slices:
-    """Row positions of the three temporal slices."""
-
-    train: Ints
-    calibration: Ints
-    test: Ints
-
-
-def canonical_order(account_ids: Sequence[str] | pa.Array, as_of: Ints) -> Ints:
-    """Return the order by account id, then as-of: training sorts by it, so that row order cannot matter."""
-    ids = account_ids if isinstance(account_ids, (pa.Array, pa.ChunkedArray)) else pa.array(account_ids)
-    table = pa.table({"id": ids, "as_of": pa.array(as_of)})
-    order = pc.sort_indices(table, sort_keys=[("id", "ascending"), ("as_of", "ascending")])
-    return np.asarray(order.to_numpy(), dtype=np.int64)
-
-
-def temporal_slices(as_of: Ints, split: Split, *, horizon_days: float) -> Slices:
-    """Return the rows of each slice after checking that no label window reaches into the next slice.
-
-    Parameters
-    ----------
-    as_of : int64 ndarray of shape (n,)
-        Of the rows with a known outcome.
-    split : Split
-        As-ofs of the slices; those of calibration or test may be none.
-    horizon_days : float
-        Length of the label windows.
-
-    Raises
-    ------
-    ContractError
-        If slices overlap, or one begins before the label windows of the one before it have ended.
-    NotEnoughData
-        If a calibration slice is asked for and has no rows.
-    """
-    horizon = round(horizon_days * US_PER_DAY)
-    parts = {"training": split.train, "calibration": split.calibration, "test": split.test}
-    for (before, earlier), (after, later) in combinations(parts.items(), 2):
-        if earlier and later and min(later) < max(earlier) + horizon:
-            begin, end = (format_instant(instant, "UTC") for instant in (min(later), max(earlier) + horizon))
-            msg = f"{after} begins {begin}, but label windows of {before} end {end}: they must not overlap."
-            raise ContractError(msg)
-    found = [np.flatnonzero(np.isin(as_of, np.array(part, dtype=np.int64))) for part in parts.values()]
-    if split.calibration and not found[1].size:
-        msg = f"The calibration slice ({len(split.calibration)} as-ofs) has no rows with a known outcome."
-        raise NotEnoughData(msg)
-    return Slices(*found)
+        return replace(self, model=model, probability=np.concatenate(found))
 
 
 def fit_event(
@@ -234,8 +206,9 @@ def fit_event(
     groups: Groups,
     slices: Slices | None = None,
     segment: Codes | None = None,
+    weight: Floats | None = None,
 ) -> EventFit:
-    """Train, calibrate on rows the booster did not see, and score rows that neither saw.
+    """Train, calibrate on rows the booster did not see, and score rows of debtors that neither saw.
 
     Parameters
     ----------
@@ -252,11 +225,14 @@ def fit_event(
         without any slices all rows are, and they are also the held-out ones.
     segment : integer ndarray of shape (n,), optional
         Bucket of each row; calibrated by it if the options say so.
+    weight : ndarray of shape (n,), optional
+        Above 0: how much a row counts to booster, calibrator and baseline. See `fit_scorer`.
 
     Raises
     ------
     NotEnoughData
-        If training rows, or those of a fold, are too few or of one class.
+        If training rows, or those of a fold, are too few or of one class. Without a test slice there are no
+        folds to be too few.
     ContractError
         If a row is in two slices.
     """
@@ -264,97 +240,110 @@ def fit_event(
     segment = segment if options.by_bucket else None
 
     def calibrate(margin: Floats, rows: Ints) -> AnyCalibrator:
-        codes = None if segment is None else segment[rows]
-        return fit_calibrator(margin, y[rows], method=options.calibration, segment=codes)
+        return fit_calibrator(
+            margin,
+            y[rows],
+            method=options.calibration,
+            segment=None if segment is None else segment[rows],
+            weight=None if weight is None else weight[rows],
+        )
 
-    fit = _fit_unseen(values, y, groups, schema=schema, options=options, slices=slices)
+    rows = _Rows(values, y, groups, weight, schema, options)
+    if slices is None:
+        fit = _fit_folds(rows, np.arange(y.size), None)
+    else:
+        slices.require_apart()
+        fit = (
+            _fit_later(rows, slices)
+            if slices.calibration.size
+            else _fit_folds(rows, slices.train, slices.test)
+        )
     return fit.recalibrated(calibrate, segment)
 
 
-def _fit_unseen(
-    values: Floats,
-    y: Floats,
-    groups: Groups,
-    *,
-    schema: ColumnSchema,
-    options: EventOptions,
-    slices: Slices | None,
-) -> EventFit:
-    """Return boosters' margins of rows that they had not seen; nothing is calibrated yet."""
-    if slices is None:
-        return _fit_folds(values, y, groups, schema=schema, options=options)
-    _require_apart(slices)
-    train, later, test = slices.train, slices.calibration, slices.test
-    seen = _rows(values, train)
-    if later.size:
-        _require("training slice", y[train])
-        booster = Booster.fit(seen, y[train], schema=schema, options=options)
-        margin = booster.margin(_rows(values, later), threads=options.threads)
-        baseline = LogisticBaseline.fit(seen, y[train], schema=schema)
-        model = EventModel(booster, UNCALIBRATED, "later_slice")
-    else:
-        folds = _fit_folds(seen, y[train], groups[train], schema=schema, options=options)
-        model, baseline, margin = folds.model, folds.baseline, folds.calibration_margin
-    tested = _rows(values, test)
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What is learned from, in canonical order, and how."""
+
+    values: Floats
+    y: Floats
+    groups: Groups
+    weight: Floats | None
+    schema: ColumnSchema
+    options: EventOptions
+
+    def take(self, rows: Ints) -> _Rows:
+        values = np.ascontiguousarray(self.values[rows])
+        weight = None if self.weight is None else self.weight[rows]
+        return replace(self, values=values, y=self.y[rows], groups=self.groups[rows], weight=weight)
+
+    def booster(self) -> Booster:
+        return Booster.fit(self.values, self.y, schema=self.schema, options=self.options, weight=self.weight)
+
+    def baseline(self) -> LogisticBaseline:
+        return LogisticBaseline.fit(self.values, self.y, schema=self.schema, weight=self.weight)
+
+    def margin(self, booster: Booster) -> Floats:
+        return booster.margin(self.values, threads=self.options.threads)
+
+
+def _fit_later(rows: _Rows, slices: Slices) -> EventFit:
+    """Return a booster of the training slice and its margins of the later one; nothing is calibrated yet."""
+    seen, later = rows.take(slices.train), rows.take(slices.calibration)
+    _require("training slice", seen.y)
+    booster, folds = seen.booster(), []
+    for part in slices.folds(rows.groups):
+        others, left = rows.take(part.train), rows.take(part.test)
+        _require("training slice without the debtors it is judged by", others.y, per_class=MIN_PER_CLASS // 2)
+        other, beside = others.booster(), others.baseline().predict(left.values)
+        margin = rows.take(part.calibration).margin(other)
+        folds.append(Fold(part.test, left.margin(other), beside, part.calibration, margin))
     return EventFit(
-        model=model,
-        baseline=baseline,
-        learned=np.concatenate([train, later]),
-        held_out=test,
-        calibration=later if later.size else train,
-        calibration_margin=margin,
-        held_out_margin=model.booster.margin(tested, threads=options.threads),
-        probability=np.full(test.size, np.nan),
-        baseline_probability=baseline.predict(tested),
+        model=EventModel(booster, UNCALIBRATED, "later_slice"),
+        baseline=seen.baseline(),
+        learned=np.concatenate([slices.train, slices.calibration]),
+        calibration=slices.calibration,
+        calibration_margin=later.margin(booster),
+        folds=tuple(folds),
+        probability=np.zeros(0),
     )
 
 
-def _fit_folds(
-    values: Floats, y: Floats, groups: Groups, *, schema: ColumnSchema, options: EventOptions
-) -> EventFit:
-    """Return every row's margin from a booster that did not see its debtor, and a booster of all rows."""
-    _require("sample", y)
-    fold = debtor_folds(pa.array(groups).cast(pa.string()), FOLDS)
-    margin, other = np.zeros(y.size), np.zeros(y.size)
+def _fit_folds(rows: _Rows, train: Ints, test: Ints | None) -> EventFit:
+    """Return a booster of the training rows, and the margin of each from one that did not see its debtor.
+
+    Held out are the rows of `test`, or the training rows themselves: those of a debtor are judged by the
+    booster that did not see it.
+    """
+    seen, fold = rows.take(train), folds_of(rows.groups)
+    _require("sample", seen.y)
+    margin, folds = np.zeros(train.size), []
     for k in range(FOLDS):
-        seen, left = fold != k, _rows(values, fold == k)
-        booster = Booster.fit(_rows(values, seen), y[seen], schema=schema, options=options)
-        margin[~seen] = booster.margin(left, threads=options.threads)
-        other[~seen] = LogisticBaseline.fit(_rows(values, seen), y[seen], schema=schema).predict(left)
-    booster = Booster.fit(np.ascontiguousarray(values), y, schema=schema, options=options)
-    everything = np.arange(y.size)
+        mine = fold[train] == k
+        others = seen.take(np.flatnonzero(~mine))
+        booster = others.booster()
+        margin[mine] = seen.take(np.flatnonzero(mine)).margin(booster)
+        held_out = train[mine] if test is None else test[fold[test] == k]
+        if held_out.size:
+            left = rows.take(held_out)
+            beside = others.baseline().predict(left.values)
+            folds.append(Fold(held_out, left.margin(booster), beside, train[~mine], np.zeros(0)))
+    known = np.zeros(rows.y.size)
+    known[train] = margin
     return EventFit(
-        model=EventModel(booster, UNCALIBRATED, "out_of_fold"),
-        baseline=LogisticBaseline.fit(values, y, schema=schema),
-        learned=everything,
-        held_out=everything,
-        calibration=everything,
+        model=EventModel(seen.booster(), UNCALIBRATED, "out_of_fold"),
+        baseline=seen.baseline(),
+        learned=train,
+        calibration=train,
         calibration_margin=margin,
-        held_out_margin=margin,
-        probability=np.full(y.size, np.nan),
-        baseline_probability=other,
-        fold=fold,
+        folds=tuple(replace(each, calibration_margin=known[each.calibration]) for each in folds),
+        probability=np.zeros(0),
     )
 
 
-def _require_apart(slices: Slices) -> None:
-    """Refuse a row in two slices: what a model was fitted on neither calibrates nor judges it."""
-    parts = {"training": slices.train, "calibration": slices.calibration, "test": slices.test}
-    for (name, one), (other_name, other) in combinations(parts.items(), 2):
-        shared = np.intersect1d(one, other)
-        if shared.size:
-            rows = f"{shared.size:,} rows, for example {shared[:5].tolist()}"
-            msg = f"the {name} and the {other_name} slice share {rows}: no row may be in two slices"
-            raise ContractError(msg)
-
-
-def _require(what: str, y: Floats) -> None:
+def _require(what: str, y: Floats, *, per_class: int = MIN_PER_CLASS) -> None:
     try:
-        require_enough(y, per_class=MIN_PER_CLASS)
+        require_enough(y, per_class=per_class)
     except NotEnoughData as error:
         msg = f"The {what} has {error}"
         raise NotEnoughData(msg) from error
-
-
-def _rows(values: Floats, rows: Ints | NDArray[np.bool_]) -> Floats:
-    return np.ascontiguousarray(values[rows])

@@ -1,6 +1,7 @@
-"""`EventScorer`: one event's model as a portfolio meets it: fit on labelled pairs, score, evaluate, save.
+"""`EventScorer`: one event's model as a portfolio meets it: score, evaluate, save.
 
-Every model of one yes-or-no event (payment, contact, promise, plan, cure) is a short file on top of it.
+Every model of one yes-or-no event (payment, promise, cure, lateness) is a short file on top of it and of
+`recobro_score.models.scorer_fit`.
 """
 
 from __future__ import annotations
@@ -17,18 +18,11 @@ from recobro_score.errors import ContractError
 from recobro_score.evaluation.result import Evaluation, evaluate
 from recobro_score.models.calibration.family import calibrated
 from recobro_score.models.calibration.interval import ScoreInterval
-from recobro_score.models.event_model import (
-    EventModel,
-    EventOptions,
-    canonical_order,
-    fit_event,
-    temporal_slices,
-)
-from recobro_score.models.facts import TrainingFacts, training_facts
+from recobro_score.models.event_model import EventModel, EventOptions
+from recobro_score.models.facts import TrainingFacts
 from recobro_score.models.files import read_state
 from recobro_score.models.scores import (
     ASSUMED,
-    STANDARD_THIN_FILE,
     THIN_FILE,
     UNKNOWN_BUCKET,
     Scores,
@@ -46,12 +40,8 @@ if TYPE_CHECKING:
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.models.baseline import LogisticBaseline
     from recobro_score.models.booster import BoosterOptions, ColumnSchema
-    from recobro_score.models.calibration.family import AnyCalibrator
-    from recobro_score.models.event_model import Calibrate, EventFit
-    from recobro_score.timeline import Split
 
     Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 FORMAT = 1
 NO_THIN_FILES = "thin files are not flagged: no rule, or its columns are not among the features"
@@ -77,8 +67,8 @@ class EventScorer:
     baseline : LogisticBaseline or None
         Beside reports only; not saved, so None in a model read from files.
     validation : Evaluation or None
-        Held-out rows of the fit: the test slice, or all rows out of fold. None in a model read from files,
-        and where the test slice has no known outcomes.
+        Held-out rows of the fit, each judged by what was learned from other debtors: the test slice, or all
+        rows out of fold. None in a model read from files, and where the test slice has no known outcomes.
     """
 
     event: EventModel
@@ -143,6 +133,7 @@ class EventScorer:
         bucket: NDArray[np.int8],
         *,
         capacity: float | None = None,
+        weights: Floats | None = None,
     ) -> Evaluation:
         """Judge the model on rows it has not seen, per bucket and next to the baseline.
 
@@ -152,6 +143,8 @@ class EventScorer:
             As for `fit_scorer`; rows of unknown outcome are left out.
         capacity : int or float, optional
             Where to read the lift; see `evaluation.metrics.binary_report`.
+        weights : ndarray of shape (n,), optional
+            How much each row counts in the metrics.
 
         Returns
         -------
@@ -162,6 +155,7 @@ class EventScorer:
         check_keys(matrix, labels, bucket)
         self.event.booster.check_schema(matrix.schema)
         rows = np.flatnonzero(~np.isnan(labels.value))
+        counts = None if weights is None else check_weights(weights, labels.value.size)[rows]
         values = np.ascontiguousarray(matrix.values[rows])
         seen = int(np.isin(labels.as_of[rows], [*self.facts.train, *self.facts.calibration]).sum())
         warnings = [*self.facts.warnings]
@@ -177,8 +171,8 @@ class EventScorer:
             group=bucket[rows],
             names=BUCKETS,
             capacity=capacity,
-            warnings=warnings,
-        )
+            weight=counts,
+        ).knowing(warnings)
 
     def to_files(self, name: str, extra: Mapping[str, Any] | None = None) -> dict[str, str]:
         """Return ``<name>.txt`` (LightGBM's text) and ``<name>.json`` (everything else): no code.
@@ -196,7 +190,7 @@ class EventScorer:
             "event": self.event.to_state(),
             "interval": self.interval.to_state(),
             "thin_file": self.thin_file.to_state() if self.thin_file else None,
-            "options": EventOptions.of(self.options).model_dump(exclude={"threads"}),
+            "options": EventOptions.of(self.options).model_dump(exclude={"threads", "thin_file"}),
             "facts": self.facts.to_state(),
             **(extra or {}),
         }
@@ -217,147 +211,15 @@ class EventScorer:
         """
         text, parts = f"{name}.txt", (f"{name}.txt", f"{name}.json")
         state = read_state(files, name, format_version=FORMAT, schema_hash=schema.hash, parts=parts)
+        rule = ThinFile.from_state(state["thin_file"]) if state["thin_file"] else None
         found = cls(
             event=EventModel.from_state(files[text], state["event"], schema),
-            thin_file=ThinFile.from_state(state["thin_file"]) if state["thin_file"] else None,
-            options=EventOptions(**state["options"]),
+            thin_file=rule,
+            options=EventOptions(**state["options"], thin_file=rule),
             facts=TrainingFacts.from_state(state["facts"]),
             interval=ScoreInterval.from_state(state["interval"]),
         )
         return found, state
-
-
-@dataclass(frozen=True, slots=True)
-class ScorerFit:
-    """A fitted scorer and which rows of the matrix went where.
-
-    Parameters
-    ----------
-    scorer : EventScorer
-    learned, calibration : int64 ndarray
-        Rows of booster and calibrator; the k rows of the calibrator alone.
-    calibration_margin : ndarray of shape (k,)
-        Their margins, from a booster that had not seen them: the place to fit whatever else reads the margin.
-    held_out : int64 ndarray
-        Rows of the scorer's ``validation``.
-    """
-
-    scorer: EventScorer
-    learned: Ints
-    calibration: Ints
-    calibration_margin: Floats
-    held_out: Ints
-    _source: _Source = field(repr=False, compare=False)
-
-    def recalibrated(self, calibrate: Calibrate) -> ScorerFit:
-        """Return the same booster with another calibrator, and the report and the warnings of that.
-
-        Parameters
-        ----------
-        calibrate : callable
-            Called with margins that no booster had seen and their rows of the matrix; out of fold once more
-            per fold, with the rows of the others.
-        """
-        source = self._source
-
-        def of_rows(margin: Floats, positions: Ints) -> AnyCalibrator:
-            return calibrate(margin, source.rows[positions])
-
-        return _scorer_fit(replace(source, fit=source.fit.recalibrated(of_rows)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """What a fitted scorer is put together from; `rows` are those of the fit, in its order."""
-
-    fit: EventFit
-    matrix: FeatureMatrix
-    labels: Labels
-    bucket: NDArray[np.int8]
-    rows: Ints
-    split: Split | None
-    thin_file: ThinFile | None
-    options: EventOptions
-
-
-def fit_scorer(
-    matrix: FeatureMatrix,
-    labels: Labels,
-    bucket: NDArray[np.int8],
-    *,
-    horizon_days: float,
-    split: Split | None = None,
-    groups: NDArray[Any] | None = None,
-    options: BoosterOptions | None = None,
-    thin_file: ThinFile | None = STANDARD_THIN_FILE,
-) -> ScorerFit:
-    """Train, calibrate on rows the booster did not see, and evaluate on rows that neither saw.
-
-    With a split, the booster learns from ``split.train``, the calibrator from the later ``split.calibration``
-    and the report from ``split.test``. Without one, or where ``split.calibration`` is empty, calibration is
-    out of fold by debtor, and named so. Rows of unknown outcome are left out and counted. Rows are sorted by
-    account id and as-of first, so their order cannot matter.
-
-    Parameters
-    ----------
-    matrix : FeatureMatrix
-    labels : Labels
-        Of the same pairs in the same order; NaN is unknown.
-    bucket : int8 ndarray of shape (n,)
-        Bucket of each pair at its as-of; −1 unknown.
-    horizon_days : float
-        Length of the label windows: slices must leave room for it.
-    split : Split, optional
-        As-ofs of the three slices; pairs of other as-ofs are not used.
-    groups : array of str or int of shape (n,), optional
-        Debtor of each pair, for the folds; the account where absent.
-    options : BoosterOptions or EventOptions, optional
-        The latter say how to calibrate too.
-    thin_file : ThinFile, optional
-        Rule for the flag. Where it is None, or names columns that the schema has not, no account is flagged
-        and a warning says so.
-
-    Raises
-    ------
-    NotEnoughData
-        If there are too few rows, or of one outcome, saying how many.
-    ContractError
-        If keys differ, or slices overlap.
-    """
-    options = EventOptions.of(options)
-    check_keys(matrix, labels, bucket)
-    order = canonical_order(matrix.account_ids, matrix.as_of)
-    rows = order[~np.isnan(labels.value[order])]
-    slices = temporal_slices(labels.as_of[rows], split, horizon_days=horizon_days) if split else None
-    debtors = np.asarray(matrix.account_ids if groups is None else groups)
-    fit = fit_event(
-        matrix.values[rows],
-        labels.value[rows],
-        schema=matrix.schema,
-        options=options,
-        groups=debtors[rows],
-        slices=slices,
-        segment=bucket[rows],
-    )
-    rule = thin_file if thin_file and thin_file.applies_to(matrix.schema.names) else None
-    return _scorer_fit(_Source(fit, matrix, labels, bucket, rows, split, rule, options))
-
-
-def _scorer_fit(source: _Source) -> ScorerFit:
-    fit, rows, labels = source.fit, source.rows, source.labels
-    rule, calibration = source.thin_file, rows[fit.calibration]
-    facts = training_facts(fit, labels, rows, source.split, warnings=() if rule else (NO_THIN_FILES,))
-    thin = thin_files(rule, source.matrix.values, source.matrix.schema.names)[calibration]
-    interval = ScoreInterval.fit(fit.calibration_margin, labels.value[calibration], thin=thin)
-    validation = _validation(fit, labels.value[rows], source.bucket[rows], facts)
-    return ScorerFit(
-        scorer=EventScorer(fit.model, rule, source.options, facts, interval, fit.baseline, validation),
-        learned=rows[fit.learned],
-        calibration=calibration,
-        calibration_margin=fit.calibration_margin,
-        held_out=rows[fit.held_out],
-        _source=source,
-    )
 
 
 def check_keys(matrix: FeatureMatrix, labels: Labels, bucket: NDArray[np.int8]) -> None:
@@ -383,17 +245,20 @@ def where_held_out(test: Sequence[int]) -> str:
     return f"test slice {days[0]} to {days[-1]}" if days else "out of fold, by debtor"
 
 
-def _validation(
-    fit: EventFit, y: Floats, bucket: NDArray[np.int8], facts: TrainingFacts
-) -> Evaluation | None:
-    if not fit.held_out.size:
-        return None
-    return evaluate(
-        y[fit.held_out],
-        fit.probability,
-        held_out=where_held_out(facts.test),
-        baseline=fit.baseline_probability,
-        group=bucket[fit.held_out],
-        names=BUCKETS,
-        warnings=facts.warnings,
-    )
+def check_weights(weights: Floats, n: int) -> Floats:
+    """Return weights as float64 of shape (n,).
+
+    Raises
+    ------
+    ContractError
+        If there are more or fewer, or some are negative or not finite, with counts.
+    """
+    found = np.asarray(weights, dtype=np.float64)
+    if found.shape != (n,):
+        msg = f"{n:,} rows need as many weights, got an array of shape {found.shape}."
+        raise ContractError(msg)
+    wrong = int((~(np.isfinite(found) & (found >= 0))).sum())
+    if wrong:
+        msg = f"{wrong:,} of {n:,} weights are negative or not finite."
+        raise ContractError(msg)
+    return found

@@ -9,6 +9,16 @@ from typing import Any
 from recobro_score.errors import BundleError, SchemaMismatch
 
 
+def to_lists(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state with lists in the place of tuples, as JSON has them."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in state.items()}
+
+
+def to_tuples(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the state that `to_lists` was given."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in state.items()}
+
+
 def read_state(
     files: Mapping[str, str], name: str, *, format_version: int, schema_hash: str | None, parts: Sequence[str]
 ) -> dict[str, Any]:

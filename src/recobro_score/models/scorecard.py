@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
 
 from recobro_score.evaluation.logistic import sigmoid
 from recobro_score.models.booster import FIRST_KNOWN_CODE, require_enough
@@ -197,6 +196,8 @@ def _regress(
     kept: list[int], bins: Sequence[WoeBins], values: Floats, y: Floats
 ) -> tuple[list[int], list[float], float]:
     """Return the columns of positive coefficient, their coefficients and the intercept."""
+    from sklearn.linear_model import LogisticRegression
+
     while kept:
         weights = np.stack([bins[column].weight(values[:, column]) for column in kept], axis=1)
         model = LogisticRegression(C=INVERSE_RIDGE, solver="newton-cholesky", max_iter=MAX_STEPS, tol=1e-8)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
+from recobro_score.calendars import US_PER_DAY
 from recobro_score.data.state import account_state
 from recobro_score.errors import NotEnoughData
 from recobro_score.features.feature_set import FeatureSet
 from recobro_score.features.pipeline import compute
+from recobro_score.features.schema import FeatureSchema
 from recobro_score.timeline import Timeline, holdout
 
 if TYPE_CHECKING:
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
     from recobro_score.data.portfolio import Portfolio
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.timeline import Split
+
+    Floats = NDArray[np.float64]
+    Weigh = Callable[["Snapshots"], Floats]
+    """From snapshots to the weight of each of their rows: see `fit_scorer`."""
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +65,7 @@ class Snapshots:
         portfolio: Portfolio,
         timeline: Timeline,
         *,
-        features: FeatureSet | None = None,
+        features: FeatureSet | FeatureSchema | None = None,
         observed_until: int | str | None = None,
         threads: int = 1,
     ) -> Snapshots:
@@ -68,15 +75,17 @@ class Snapshots:
         ----------
         portfolio : Portfolio
         timeline : Timeline
-        features : FeatureSet, optional
-            The standard set where absent.
+        features : FeatureSet or FeatureSchema, optional
+            What to compute, or the schema of a model; the standard set where absent.
         observed_until : int or str, optional
             Instant up to which the tables are complete; see `Portfolio.observed_until`.
         threads : int
             Changes the time, nothing else.
         """
         store, as_ofs = portfolio.store, np.array(timeline.as_ofs, dtype=np.int64)
-        schema = (features or FeatureSet.standard()).schema(store)
+        schema = features
+        if not isinstance(schema, FeatureSchema):
+            schema = (schema or FeatureSet.standard()).schema(store)
         matrix = compute(schema, store, as_ofs, threads=threads)
         debtor = store.debtor_ids.take(pa.array(store.account_debtor[matrix.account]))
         return cls(
@@ -88,6 +97,21 @@ class Snapshots:
             currency=store.words("accounts.currency")[matrix.account],
             observed_until=portfolio.observed_until(observed_until),
         )
+
+    def recency(self, half_life_days: float) -> Floats:
+        """Return weights that halve with age: 1 at the last as-of, shape (n,).
+
+        Parameters
+        ----------
+        half_life_days : float
+
+        Examples
+        --------
+        >>> PaymentModel.fit(seen.matrix, labels, weights=seen.recency(180), ...)  # doctest: +SKIP
+        >>> TrainingOptions(weights=lambda seen: seen.recency(180))  # doctest: +SKIP
+        """
+        age = (max(self.timeline.as_ofs) - self.matrix.as_of) / US_PER_DAY
+        return np.asarray(0.5 ** (age / half_life_days))
 
     def split(self, known: NDArray[np.bool_], horizon_days: float) -> Split | None:
         """Return training, calibration and test as-ofs among those with known labels.

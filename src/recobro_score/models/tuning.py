@@ -24,6 +24,7 @@ from recobro_score.models.selection import LOG_LOSS, LabelledRows
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from optuna import Study, Trial
 
     from recobro_score.features.labels import Labels
@@ -130,6 +131,7 @@ def tune(
     labels: Labels,
     *,
     folds: Sequence[Split],
+    groups: NDArray[Any] | None = None,
     options: TuningOptions | None = None,
     objective: Objective = LOG_LOSS,
     storage: Path | None = None,
@@ -147,6 +149,8 @@ def tune(
         Of the same pairs in the same order; unknown ones are left out.
     folds : sequence of Split
         Each with a calibration and a test part. Keep the last months out of them to judge the outcome.
+    groups : array of shape (n,), optional
+        Debtor of each pair, as for `select`.
     options : TuningOptions, optional
     objective : Objective
         `LogLoss` or `ListCost`, or anything of their shape.
@@ -166,7 +170,7 @@ def tune(
         msg = "a search needs at least one fold"
         raise ConfigError(msg)
     options = options or TuningOptions()
-    rows = LabelledRows.of(matrix, labels)
+    rows = LabelledRows.of(matrix, labels, groups)
     study = _study(rows, folds, options, objective, storage)
 
     def judge(trial: Trial) -> float:
@@ -208,6 +212,7 @@ def _study(
     asked = {
         "schema": rows.schema.hash,
         "rows": hashlib.sha256(rows.values.tobytes() + rows.y.tobytes()).hexdigest(),
+        "debtors": None if rows.groups is None else sha256_text(canonical_json(rows.groups.tolist())),
         "folds": [[*split.train, *split.calibration, *split.test] for split in folds],
         "objective": repr(objective),
         "options": options.model_dump(mode="json", exclude={"trials": True, "base": {"threads"}}),

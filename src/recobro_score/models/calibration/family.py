@@ -36,6 +36,7 @@ def fit_calibrator(
     *,
     method: CalibrationMethod = "beta",
     segment: Codes | None = None,
+    weight: Floats | None = None,
 ) -> AnyCalibrator:
     """Fit one calibrator on rows that the booster did not see.
 
@@ -48,6 +49,8 @@ def fit_calibrator(
         the fallbacks of `Calibrator.fit`, with its note.
     segment : integer ndarray of shape (n,), optional
         Calibrate per segment too; for ``beta`` and ``platt`` alone.
+    weight : ndarray of shape (n,), optional
+        Importance weights: a row of weight 2 counts like the row twice.
 
     Raises
     ------
@@ -57,15 +60,18 @@ def fit_calibrator(
         If segments are asked for with a method that has no log-odds to shift.
     """
     if method in ("beta", "platt"):
-        overall = Calibrator.fit(margin, y, method=method)
-        return overall if segment is None else SegmentedCalibrator.fit(margin, y, segment, overall=overall)
+        overall = Calibrator.fit(margin, y, method=method, weight=weight)
+        if segment is None:
+            return overall
+        return SegmentedCalibrator.fit(margin, y, segment, overall=overall, weight=weight)
     if segment is not None:
         msg = f"segments are calibrated with beta or platt, not with {method}"
         raise ConfigError(msg)
-    fallback = Calibrator.fit(margin, y, method="platt")
+    fallback = Calibrator.fit(margin, y, method="platt", weight=weight)
     if fallback.note:
         return fallback
-    return IsotonicCalibrator.fit(margin, y) if method == "isotonic" else VennAbers.fit(margin, y)
+    kind = IsotonicCalibrator if method == "isotonic" else VennAbers
+    return kind.fit(margin, y, weight=weight)
 
 
 def calibrated(calibrator: AnyCalibrator, margin: Floats, segment: Codes | None) -> Floats:

@@ -36,7 +36,7 @@ class ScoreInterval:
     thin: VennAbers = field(default_factory=VennAbers)
 
     @classmethod
-    def fit(cls, margin: Floats, y: Floats, *, thin: Mask) -> ScoreInterval:
+    def fit(cls, margin: Floats, y: Floats, *, thin: Mask, weight: Floats | None = None) -> ScoreInterval:
         """Return the interval of these rows.
 
         Parameters
@@ -45,13 +45,19 @@ class ScoreInterval:
             Margins of rows the booster did not see, and outcomes (0 or 1).
         thin : bool ndarray of shape (n,)
             Which of them are thin files.
+        weight : ndarray of shape (n,), optional
+            Importance weights.
 
         Raises
         ------
         ContractError
             If lengths differ, margins are not finite or outcomes not 0 or 1.
         """
-        return cls(VennAbers.fit(margin, y), VennAbers.fit(margin[thin], y[thin]))
+        weight = np.ones(y.size) if weight is None else weight
+        return cls(
+            VennAbers.fit(margin, y, weight=weight),
+            VennAbers.fit(margin[thin], y[thin], weight=weight[thin]),
+        )
 
     def around(self, probability: Floats, margin: Floats, *, thin: Mask) -> tuple[Floats, Floats]:
         """Return ``p_low`` and ``p_high``.

@@ -75,7 +75,15 @@ class SegmentedCalibrator:
     segments: tuple[SegmentMap, ...]
 
     @classmethod
-    def fit(cls, margin: Floats, y: Floats, segment: Codes, *, overall: Calibrator) -> SegmentedCalibrator:
+    def fit(
+        cls,
+        margin: Floats,
+        y: Floats,
+        segment: Codes,
+        *,
+        overall: Calibrator,
+        weight: Floats | None = None,
+    ) -> SegmentedCalibrator:
         """Fit the maps of segments that have `MIN_PER_CLASS` of either outcome.
 
         Parameters
@@ -86,6 +94,8 @@ class SegmentedCalibrator:
             Codes; negative ones are unknown and have no map.
         overall : Calibrator
             Fitted on the same rows.
+        weight : ndarray of shape (n,), optional
+            Importance weights; `MIN_PER_CLASS` counts rows.
 
         Raises
         ------
@@ -93,21 +103,22 @@ class SegmentedCalibrator:
             If lengths differ, margins are not finite or outcomes not 0 or 1.
         """
         check_rows(margin, y, np.asarray(segment, dtype=np.float64))
+        weight = np.ones(y.size) if weight is None else weight
         z = overall.log_odds(margin)
-        center = float(z.mean()) if z.size else 0.0
+        center = float(np.average(z, weights=weight)) if z.size else 0.0
         parts = {}
         for code in np.unique(segment[segment >= 0]).tolist():
             rows = segment == code
             events = int(y[rows].sum())
             if min(events, int(rows.sum()) - events) >= MIN_PER_CLASS:
-                parts[code] = (z[rows] - center, y[rows])
+                parts[code] = (z[rows] - center, y[rows], weight[rows])
         own = [_fit(*part) for part in parts.values()]
         spread = [
             _between([(fit.coefficients[k], fit.se[k]) for fit in own if fit.converged]) for k in (0, 1)
         ]
         maps = []
-        for code, (at, outcome) in parts.items():
-            slope, shift = _shrunk(at, outcome, center, spread)
+        for code, (at, outcome, counts) in parts.items():
+            slope, shift = _shrunk(at, outcome, counts, center, spread)
             level = shift + center * (1.0 - slope)
             maps.append(SegmentMap(code, slope, level, outcome.size, int(outcome.sum())))
         return cls(overall, tuple(maps))
@@ -189,9 +200,8 @@ class SegmentedCalibrator:
         return cls(Calibrator.from_state(state["overall"]), maps)
 
 
-def _fit(at: Floats, y: Floats) -> LogisticFit:
-    ones = np.ones(y.size)
-    return fit_logistic((at, ones), y, ones)
+def _fit(at: Floats, y: Floats, weight: Floats) -> LogisticFit:
+    return fit_logistic((at, np.ones(y.size)), y, weight)
 
 
 def _between(own: list[tuple[float, float]]) -> float:
@@ -204,16 +214,18 @@ def _between(own: list[tuple[float, float]]) -> float:
     return float(max(0.0, beyond / (weight.sum() - (weight**2).sum() / weight.sum())))
 
 
-def _shrunk(at: Floats, y: Floats, center: float, spread: Sequence[float]) -> tuple[float, float]:
+def _shrunk(
+    at: Floats, y: Floats, weight: Floats, center: float, spread: Sequence[float]
+) -> tuple[float, float]:
     """Return slope and shift at the center, with normal priors around 1 and 0."""
     ones = np.ones(y.size)
     level = Prior((0.0,), (_precision(spread[1]),))
     if spread[0] > 0:
         prior = Prior((1.0, *level.mean), (_precision(spread[0]), *level.precision))
-        slope, shift = fit_logistic((at, ones), y, ones, offset=center, prior=prior).coefficients
+        slope, shift = fit_logistic((at, ones), y, weight, offset=center, prior=prior).coefficients
         if slope > 0:
             return slope, shift
-    return 1.0, fit_logistic((ones,), y, ones, offset=center + at, prior=level).coefficients[0]
+    return 1.0, fit_logistic((ones,), y, weight, offset=center + at, prior=level).coefficients[0]
 
 
 def _precision(spread: float) -> float:

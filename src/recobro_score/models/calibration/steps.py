@@ -12,13 +12,14 @@ Zadrozny and Elkan (2002), KDD, 694-699 (isotonic); Vovk, Petej and Fedorova (20
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numba
 import numpy as np
 
 from recobro_score.errors import BundleError
 from recobro_score.models.calibration.calibrator import check_rows
+from recobro_score.models.files import to_lists, to_tuples
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,8 +27,49 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+class _Steps:
+    """What step functions are saved as: their method, and pairs of fields that hold knots and values."""
+
+    __slots__ = ()
+    _METHOD: ClassVar[str]
+    _PAIRS: ClassVar[tuple[tuple[str, str], ...]]
+    _FEWEST: ClassVar[int] = 0
+    """Knots that each pair must have."""
+
+    @property
+    def note(self) -> str:
+        """Nothing: it needs no fallback."""
+        return ""
+
+    def to_state(self) -> dict[str, Any]:
+        """Return the calibrator as plain JSON values."""
+        return {"method": self._METHOD, **to_lists({name: getattr(self, name) for name in self._saved()})}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Return the calibrator of a saved state.
+
+        Raises
+        ------
+        BundleError
+            If keys are missing or unknown, or the steps do not rise.
+        """
+        expected = {"method", *cls._saved()}
+        if set(state) != expected or state["method"] != cls._METHOD:
+            msg = f"The state of a {cls._METHOD} calibrator has {sorted(expected)}, got {sorted(state)}."
+            raise BundleError(msg)
+        found = cls(**to_tuples({name: state[name] for name in cls._saved()}))
+        for knots, values in cls._PAIRS:
+            _check_steps(getattr(found, knots), getattr(found, values), cls._FEWEST)
+        return found
+
+    @classmethod
+    def _saved(cls) -> list[str]:
+        return [each.name for each in fields(cls) if each.init]  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True, slots=True)
-class VennAbers:
+class VennAbers(_Steps):
     """Two probabilities per margin, one of which is calibrated whatever the distribution.
 
     ``low`` is what isotonic regression says of a row if it is counted in as a non-event, ``high`` if it is
@@ -43,6 +85,9 @@ class VennAbers:
     rows, events : int
         How many it was fitted on. Without any, every margin has the pair (0, 1).
     """
+
+    _METHOD = "venn_abers"
+    _PAIRS = (("low_from", "low"), ("high_to", "high"))
 
     low_from: tuple[float, ...] = ()
     low: tuple[float, ...] = ()
@@ -89,11 +134,6 @@ class VennAbers:
             int(np.count_nonzero(y)),
         )
 
-    @property
-    def note(self) -> str:
-        """Nothing: it needs no fallback."""
-        return ""
-
     def pair(self, margin: Floats) -> tuple[Floats, Floats]:
         """Return the low and the high probability of each margin, both in O(log n).
 
@@ -126,27 +166,9 @@ class VennAbers:
         low, high = self.pair(margin)
         return np.asarray(high / ((1.0 - low) + high), dtype=np.float64)
 
-    def to_state(self) -> dict[str, Any]:
-        """Return the predictor as plain JSON values."""
-        return _state("venn_abers", self)
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> VennAbers:
-        """Return the predictor of a saved state.
-
-        Raises
-        ------
-        BundleError
-            If keys are missing or unknown, or the steps do not rise.
-        """
-        found = cls(**_from_state(state, "venn_abers", cls))
-        _check_steps(found.low_from, found.low)
-        _check_steps(found.high_to, found.high)
-        return found
-
 
 @dataclass(frozen=True, slots=True)
-class IsotonicCalibrator:
+class IsotonicCalibrator(_Steps):
     """The best rising map, straight between its knots.
 
     Parameters
@@ -156,6 +178,10 @@ class IsotonicCalibrator:
     rows, events : int
         How many it was fitted on.
     """
+
+    _METHOD = "isotonic"
+    _PAIRS = (("knots", "values"),)
+    _FEWEST = 1
 
     knots: tuple[float, ...]
     values: tuple[float, ...]
@@ -172,7 +198,8 @@ class IsotonicCalibrator:
     def fit(cls, margin: Floats, y: Floats, *, weight: Floats | None = None) -> IsotonicCalibrator:
         """Fit by pooling adjacent violators.
 
-        Values are kept within ``[1 ÷ (n + 2), (n + 1) ÷ (n + 2)]``: no finite sample makes an outcome sure.
+        Values are kept within ``[1 ÷ (n + 2), (n + 1) ÷ (n + 2)]``, n rows or their weight: no finite sample
+        makes an outcome sure.
 
         Parameters
         ----------
@@ -185,16 +212,12 @@ class IsotonicCalibrator:
         check_rows(margin, y, weight)
         knots, mass, events = _grouped(margin, y, weight)
         fitted = isotonic_regression(events / mass, sample_weight=mass)
-        fitted = np.clip(fitted, 1 / (y.size + 2), (y.size + 1) / (y.size + 2))
+        total = float(weight.sum())
+        fitted = np.clip(fitted, 1 / (total + 2), (total + 1) / (total + 2))
         ends = (np.diff(fitted, prepend=-1.0) != 0) | (np.diff(fitted, append=2.0) != 0)
         return cls(
             tuple(knots[ends].tolist()), tuple(fitted[ends].tolist()), y.size, int(np.count_nonzero(y))
         )
-
-    @property
-    def note(self) -> str:
-        """Nothing: it needs no fallback."""
-        return ""
 
     def probability(self, margin: Floats) -> Floats:
         """Return calibrated probabilities; elementwise, so one row gives the bits of a batch.
@@ -216,55 +239,11 @@ class IsotonicCalibrator:
         risen = values[below] + (values[above] - values[below]) * ((kept - knots[below]) / width)
         return np.asarray(np.minimum(risen, values[above]), dtype=np.float64)
 
-    def to_state(self) -> dict[str, Any]:
-        """Return the calibrator as plain JSON values."""
-        return _state("isotonic", self)
 
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> IsotonicCalibrator:
-        """Return the calibrator of a saved state.
-
-        Raises
-        ------
-        BundleError
-            If keys are missing or unknown, or the steps do not rise.
-        """
-        found = cls(**_from_state(state, "isotonic", cls))
-        _check_steps(found.knots, found.values)
-        if not found.knots:
-            msg = "An isotonic calibrator's state has no knots."
-            raise BundleError(msg)
-        return found
-
-
-def _state(method: str, calibrator: VennAbers | IsotonicCalibrator) -> dict[str, Any]:
-    found = {name: getattr(calibrator, name) for name in _names(type(calibrator))}
-    lists = {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
-    return {"method": method, **lists}
-
-
-def _from_state(
-    state: dict[str, Any], method: str, kind: type[VennAbers | IsotonicCalibrator]
-) -> dict[str, Any]:
-    expected = {"method", *_names(kind)}
-    if set(state) != expected or state["method"] != method:
-        msg = f"The state of a {method} calibrator has {sorted(expected)}, got {sorted(state)}."
-        raise BundleError(msg)
-    return {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in state.items()
-        if name != "method"
-    }
-
-
-def _names(kind: type[VennAbers | IsotonicCalibrator]) -> list[str]:
-    return [each.name for each in fields(kind) if each.init]
-
-
-def _check_steps(knots: tuple[float, ...], values: tuple[float, ...]) -> None:
+def _check_steps(knots: tuple[float, ...], values: tuple[float, ...], fewest: int) -> None:
     at, steps = np.array(knots, dtype=np.float64), np.array(values, dtype=np.float64)
     rising = at.shape == steps.shape and (np.diff(at) > 0).all() and (np.diff(steps) >= 0).all()
-    if not (rising and np.isfinite(at).all() and ((steps >= 0) & (steps <= 1)).all()):
+    if at.size < fewest or not (rising and np.isfinite(at).all() and ((steps >= 0) & (steps <= 1)).all()):
         msg = f"The steps of a calibrator must rise, got knots {knots[:5]} with values {values[:5]}."
         raise BundleError(msg)
 

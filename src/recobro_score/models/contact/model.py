@@ -13,7 +13,7 @@ history its own. Each channel is calibrated on later attempts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,8 +28,10 @@ from recobro_score.models.contact.log import AttemptLog, snapshots_of
 from recobro_score.models.contact.points import BestContacts, best_contacts
 from recobro_score.models.contact.rates import ContactForecast
 from recobro_score.models.contact.rates_of_day import ContactRatesOfDay, Reach, Whereabouts, rates_of_day
-from recobro_score.models.contact.report import ContactReport, ReportLines, contact_warnings, report_contact
+from recobro_score.models.contact.report import contact_warnings, report_attempts, report_channels
+from recobro_score.models.report import feature_schema
 from recobro_score.models.snapshots import Snapshots
+from recobro_score.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,9 +40,10 @@ if TYPE_CHECKING:
 
     from recobro_score.data.events import EventStore
     from recobro_score.data.portfolio import Portfolio
+    from recobro_score.evaluation.result import Evaluation
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.models.booster import ColumnSchema
-    from recobro_score.timeline import Timeline
+    from recobro_score.models.report import ModelReport
 
     Floats = NDArray[np.float64]
 
@@ -59,8 +62,8 @@ class ContactModel:
         The learned parts.
     facts : mapping
         Per channel ``attempts``, ``successes``, ``comparisons``; in all ``calibrated_on`` and
-        ``other_party_attempts``.
-    validation : ContactReport or None
+        ``other_party_attempts``; ``as_ofs`` of the features, and ``learned_until``: attempts before it.
+    validation : Evaluation or None
         On the latest attempts, which nothing was learned from; None in a model read from files, and where
         there were none.
     """
@@ -69,7 +72,7 @@ class ContactModel:
     segments: tuple[str, ...]
     parts: ContactFit
     facts: Mapping[str, Any]
-    validation: ContactReport | None = None
+    validation: Evaluation | None = None
     model_id: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,14 +115,8 @@ class ContactModel:
         """
         as_ofs = snapshots_of(store, matrix)
         log = AttemptLog.of(store, observed_until, as_ofs=as_ofs, channels=channels)
-        return cls.fit_attempts(
-            log,
-            matrix.values,
-            matrix.schema,
-            calibrate_from=calibrate_from,
-            test_from=test_from,
-            options=options,
-        )
+        cuts = Cuts.of(log, calibrate_from, test_from)
+        return cls._fit(log, matrix.values, matrix.schema, cuts, options, as_ofs)
 
     @classmethod
     def from_portfolio(
@@ -170,15 +167,25 @@ class ContactModel:
             On the clock of the attempts; as for `fit`.
         options : BoosterOptions
         """
-        cuts = Cuts.of(log, calibrate_from, test_from)
+        return cls._fit(log, values, schema, Cuts.of(log, calibrate_from, test_from), options, ())
+
+    @classmethod
+    def _fit(
+        cls,
+        log: AttemptLog,
+        values: Floats,
+        schema: ColumnSchema,
+        cuts: Cuts,
+        options: BoosterOptions,
+        as_ofs: tuple[int, ...],
+    ) -> ContactModel:
         parts = fit_contact(log, values, schema, cuts, options=options)
-        model = cls(log.channels, log.segments, parts, contact_facts(parts, log, cuts))
+        facts = contact_facts(parts, log, cuts) | {"as_ofs": list(as_ofs)}
+        model = cls(log.channels, log.segments, parts, facts)
         if not cuts.test(log).any():
             return model
-        report = report_contact(
-            parts, log, values, cuts, ReportLines("the latest attempts", model.warnings, options.threads)
-        )
-        return cls(model.channels, model.segments, parts, model.facts, report)
+        report = report_attempts(parts, log, values, cuts, warnings=model.warnings, threads=options.threads)
+        return replace(model, validation=report)
 
     @property
     def has_log(self) -> bool:
@@ -302,37 +309,44 @@ class ContactModel:
         return best_contacts(store, as_of, own, found.others, k=k, allowed=allowed)
 
     def evaluate(
-        self, store: EventStore, matrix: FeatureMatrix, *, first: int, observed_until: int
-    ) -> ContactReport:
-        """Judge the model on later attempts, beside each channel's rate.
+        self, portfolio: Portfolio, timeline: Timeline, *, observed_until: int | str | None = None
+    ) -> ModelReport:
+        """Judge the model on later attempts, per channel, beside each channel's rate and its rivals.
 
         Parameters
         ----------
-        store, matrix
-            As for `fit`.
-        first, observed_until : int
-            Attempts made in ``[first, observed_until)`` are judged; µs UTC.
+        portfolio : Portfolio
+            With the attempts that the model learned from, rivals learn from them too.
+        timeline : Timeline
+            Snapshots whose features stand for the accounts. Attempts from the first of them on are judged,
+            each given the account's attempts before it.
+        observed_until : int or str, optional
+            Attempts made or known at or after it do not count; see `Snapshots.of`.
 
-        Returns
-        -------
-        ContactReport
-            Without a logistic baseline: it is not saved with the model.
+        Raises
+        ------
+        NotEnoughData
+            If there are no such attempts.
+        ConfigError
+            If the model was not trained on the library's features.
         """
-        self._check_schema(matrix)
+        schema = feature_schema(self.parts.prior.columns.source)
+        as_ofs = Timeline(tuple(sorted({*self.facts["as_ofs"], *timeline.as_ofs})), timeline.time_zone)
+        seen = Snapshots.of(portfolio, as_ofs, features=schema, observed_until=observed_until)
         log = AttemptLog.of(
-            store,
-            observed_until,
-            as_ofs=snapshots_of(store, matrix),
+            seen.store,
+            seen.observed_until,
+            as_ofs=as_ofs.as_ofs,
             channels=self.channels,
             segments=self.segments,
         )
-        cuts = Cuts(first, first)
-        return report_contact(
+        return report_channels(
             self.parts,
             log,
-            matrix.values,
-            cuts,
-            ReportLines("attempts given", self.warnings, 1, beside=False),
+            seen,
+            first=timeline.as_ofs[0],
+            learned_until=self.facts["learned_until"],
+            warnings=self.warnings,
         )
 
     def to_files(self) -> dict[str, str]:

@@ -64,7 +64,14 @@ class PaymentCurve:
         object.__setattr__(self, "_coefficients", np.array(rows).transpose(2, 1, 0))
 
     @classmethod
-    def fit(cls, margin: Floats, grid: PaymentGrid, *, method: CurveMethod = "beta") -> PaymentCurve:
+    def fit(
+        cls,
+        margin: Floats,
+        grid: PaymentGrid,
+        *,
+        method: CurveMethod = "beta",
+        weight: Floats | None = None,
+    ) -> PaymentCurve:
         """Fit every hazard on the rows that were at risk in its interval and whose label is known.
 
         Parameters
@@ -75,6 +82,8 @@ class PaymentCurve:
             Their labels. Rows whose later horizons are unknown teach the earlier ones.
         method : {'beta', 'platt'}
             Form of a hazard's log-odds, see `Calibrator`.
+        weight : ndarray of shape (n,), optional
+            Importance weights.
 
         Raises
         ------
@@ -85,7 +94,8 @@ class PaymentCurve:
         if not known_rows.size or not known_rows.min():
             msg = f"each horizon needs known labels; {grid.horizons} have {known_rows.tolist()} rows"
             raise NotEnoughData(msg)
-        hazards = fit_hazards(margin, grid, method=method)
+        weight = np.ones(margin.size) if weight is None else weight
+        hazards = fit_hazards(margin, grid, method=method, weight=weight)
         counts = (~np.isnan(grid.value)).sum(axis=0).T, np.nansum(grid.value, axis=0).astype(np.int64).T
         known, paid = (tuple(tuple(row) for row in count.tolist()) for count in counts)
         return cls(grid.horizons, grid.shares, hazards, known, paid)

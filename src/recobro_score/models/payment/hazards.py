@@ -39,13 +39,14 @@ _POOLED_PRIOR = Prior((1.0, 0.0), (1.0, 0.1))
 
 @dataclass(frozen=True, slots=True)
 class _Interval:
-    """Rows at risk in one interval of one share: their margins, and which of them are new payers.
+    """Rows at risk in one interval of one share: their margins, weights, and which of them are new payers.
 
     `stayed` is the share of the new payers left after those whose money was taken back are offset.
     """
 
     margin: Floats
     new: Floats
+    weight: Floats
     stayed: float
 
     @property
@@ -54,7 +55,7 @@ class _Interval:
 
 
 def fit_hazards(
-    margin: Floats, grid: PaymentGrid, *, method: CurveMethod
+    margin: Floats, grid: PaymentGrid, *, method: CurveMethod, weight: Floats
 ) -> tuple[tuple[Calibrator, ...], ...]:
     """Return the hazards of every share and horizon, each fitted on the rows that were at risk in it.
 
@@ -66,6 +67,8 @@ def fit_hazards(
         Their labels; a row takes part in an interval where the labels it needs are known.
     method : {'beta', 'platt'}
         Form of a hazard's log-odds, see `Calibrator`.
+    weight : ndarray of shape (n,)
+        Importance weights.
 
     Returns
     -------
@@ -73,13 +76,13 @@ def fit_hazards(
         Per share and, within it, per horizon. Intervals too thin for a fit of their own have the slope of
         all intervals of their share and a level that leans on theirs; the note says so.
     """
-    return tuple(_share_hazards(margin, grid, place, method) for place in range(len(grid.shares)))
+    return tuple(_share_hazards(margin, grid, weight, place, method) for place in range(len(grid.shares)))
 
 
 def _share_hazards(
-    margin: Floats, grid: PaymentGrid, place: int, method: CurveMethod
+    margin: Floats, grid: PaymentGrid, weight: Floats, place: int, method: CurveMethod
 ) -> tuple[Calibrator, ...]:
-    intervals = [_interval(margin, grid, place, number) for number in range(len(grid.horizons))]
+    intervals = [_interval(margin, grid, weight, place, number) for number in range(len(grid.horizons))]
     pooled = _pooled(intervals)
     starts = (0.0, *grid.horizons)
     return tuple(
@@ -88,26 +91,33 @@ def _share_hazards(
     )
 
 
-def _interval(margin: Floats, grid: PaymentGrid, share: int, number: int) -> _Interval:
+def _interval(margin: Floats, grid: PaymentGrid, weight: Floats, share: int, number: int) -> _Interval:
     nobody, everybody = np.zeros(margin.size), np.ones(margin.size)
     now = grid.value[:, number, share]
     before = grid.value[:, number - 1, share] if number else nobody
     above = grid.value[:, number, share - 1] if share else everybody
     known = ~(np.isnan(now) | np.isnan(before) | np.isnan(above))
     at_risk = known & (before == 0) & (above == 1)
-    new = now[at_risk]
+    new, own = now[at_risk], weight[at_risk]
     # The chain gives h · (rows above − rows before), which leaves out those who have gone from above.
-    gone, gone_above = (int((known & (before == 1) & (later == 0)).sum()) for later in (now, above))
-    net = (new.sum() - gone) * new.size / max(new.size - gone_above, 1)
-    stayed = float(np.clip(net / max(new.sum(), 1.0), 0.0, 1.0))
-    return _Interval(margin[at_risk], new, stayed if gone else 1.0)
+    gone, gone_above = (float(weight[known & (before == 1) & (later == 0)].sum()) for later in (now, above))
+    paid, total = float((own * new).sum()), float(own.sum())
+    stayed = 1.0
+    if gone:
+        left = paid * (total - gone_above)
+        stayed = float(np.clip((paid - gone) * total / left, 0.0, 1.0)) if left > 0 else 0.0
+    return _Interval(margin[at_risk], new, own, stayed)
 
 
 def _pooled(intervals: list[_Interval]) -> tuple[float, float]:
     """Return slope and level of all intervals of a share together."""
     margin = np.concatenate([np.clip(each.margin, -MARGIN_LIMIT, MARGIN_LIMIT) for each in intervals])
-    outcome, ones = np.concatenate([each.outcome for each in intervals]), np.ones(margin.size)
-    slope, level = fit_logistic((margin, ones), outcome, ones, prior=_POOLED_PRIOR).coefficients
+    outcome, weight = (
+        np.concatenate(parts)
+        for parts in zip(*((each.outcome, each.weight) for each in intervals), strict=True)
+    )
+    columns = (margin, np.ones(margin.size))
+    slope, level = fit_logistic(columns, outcome, weight, prior=_POOLED_PRIOR).coefficients
     return max(slope, 0.0), level
 
 
@@ -117,17 +127,17 @@ def _hazard(each: _Interval, pooled: tuple[float, float], method: CurveMethod, w
     if rows >= MIN_ROWS and min(events, rows - events) >= MIN_PER_CLASS and each.stayed > 0:
         # A payer counts as one of weight `stayed`, and as a non-payer of the rest.
         payers = each.new == 1 if each.stayed < 1 else np.zeros(rows, dtype=np.bool_)
-        weight = np.where(payers, each.stayed, 1.0)
+        weight = np.where(payers, each.stayed, 1.0) * each.weight
         found = Calibrator.fit(
             np.concatenate([each.margin, each.margin[payers]]),
             np.concatenate([each.new, np.zeros(int(payers.sum()))]),
-            weight=np.concatenate([weight, 1.0 - weight[payers]]),
+            weight=np.concatenate([weight, (each.weight - weight)[payers]]),
             method=method,
         )
         return replace(found, rows=rows, events=events, note="")
     slope, level = pooled
     ones, at = np.ones(rows), slope * np.clip(each.margin, -MARGIN_LIMIT, MARGIN_LIMIT)
-    fit = fit_logistic((ones,), each.outcome, ones, offset=at, prior=Prior((level,), (1.0,)))
+    fit = fit_logistic((ones,), each.outcome, each.weight, offset=at, prior=Prior((level,), (1.0,)))
     note = f"{where}: {events} new payers of {rows} at risk, so the slope is that of all intervals"
     kept = max(slope, FLAT_SLOPE)
     return Calibrator("platt", kept, kept, fit.coefficients[0], rows, events, note)

@@ -15,15 +15,15 @@ from recobro_score.errors import ConfigError
 from recobro_score.features.label_matrix import LabelMatrix
 from recobro_score.features.label_specs import LabelSpec
 from recobro_score.models.event_model import EventOptions
-from recobro_score.models.event_scorer import EventScorer, ScorerFit, fit_scorer
+from recobro_score.models.event_report import report_on
+from recobro_score.models.event_scorer import EventScorer
 from recobro_score.models.payment.cells import CurveEvaluation, CurveScores, evaluate_cells
 from recobro_score.models.payment.curve import CurveCell, PaymentCurve
 from recobro_score.models.payment.grid import PaymentGrid, labels_of
 from recobro_score.models.payment.hazards import CurveMethod
 from recobro_score.models.payment.shares import RecoveredShares
-from recobro_score.models.report import ModelReport, feature_schema, report_on
-from recobro_score.models.scores import STANDARD_THIN_FILE, Scores, ThinFile
-from recobro_score.models.tabular import TabularClassifier
+from recobro_score.models.scorer_fit import ScorerFit, fit_scorer
+from recobro_score.models.scores import Scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from recobro_score.models.booster import BoosterOptions, ColumnSchema
     from recobro_score.models.event_model import EventModel
     from recobro_score.models.facts import TrainingFacts
+    from recobro_score.models.report import ModelReport
+    from recobro_score.models.snapshots import Weigh
+    from recobro_score.models.tabular import TabularClassifier
     from recobro_score.timeline import Split, Timeline
 
     Floats = NDArray[np.float64]
@@ -90,14 +93,14 @@ class PaymentModel:
         split: Split | None = None,
         groups: NDArray[Any] | None = None,
         options: BoosterOptions | None = None,
-        thin_file: ThinFile | None = STANDARD_THIN_FILE,
+        weights: Floats | None = None,
     ) -> PaymentModel:
         """Train, calibrate on rows the booster did not see, and evaluate on rows that neither saw.
 
         Parameters
         ----------
-        matrix, bucket, split, groups, options, thin_file
-            See `recobro_score.models.event_scorer.fit_scorer`.
+        matrix, bucket, split, groups, options, weights
+            See `recobro_score.models.scorer_fit.fit_scorer`.
         labels : Labels or LabelMatrix
             Of the target; or those of `recobro_score.models.payment.grid.payment_specs`, the target among
             them, to fit the curve of all their horizons and shares as well. Horizons of which no calibration
@@ -129,10 +132,12 @@ class PaymentModel:
             split=split,
             groups=groups,
             options=options,
-            thin_file=thin_file,
+            weights=weights,
         )
-        scorer = fit.scorer if grid is None else _with_curve(fit, matrix, grid, target, split)
-        learned = fit.learned
+        learned, counts = fit.learned, np.ones(known.value.size) if weights is None else np.asarray(weights)
+        scorer = fit.scorer
+        if grid is not None:
+            scorer = _with_curve(fit, matrix, _Taught(grid, counts), target, split)
         shares = RecoveredShares.fit(
             known.recovered[learned],
             known.exposure[learned],
@@ -140,6 +145,7 @@ class PaymentModel:
             bucket[learned],
             buckets=BUCKETS,
             least=target.share,
+            weight=counts[learned],
         )
         return cls(target, scorer if shares.rows_paid[-1] else scorer.warned(NO_AMOUNTS), shares)
 
@@ -233,7 +239,12 @@ class PaymentModel:
         return self.shares.unpaid_share(bucket)
 
     def evaluate(
-        self, portfolio: Portfolio, timeline: Timeline, *, observed_until: int | str | None = None
+        self,
+        portfolio: Portfolio,
+        timeline: Timeline,
+        *,
+        observed_until: int | str | None = None,
+        weights: Weigh | None = None,
     ) -> ModelReport:
         """Judge the model on the snapshots of a portfolio, per bucket and beside its rivals.
 
@@ -245,11 +256,15 @@ class PaymentModel:
             Snapshots that the model has not learned from; of others the report warns.
         observed_until : int or str, optional
             Instant up to which the tables are complete, as for training.
+        weights : callable, optional
+            From snapshots to the weight of each of their rows, in every metric:
+            ``lambda seen: seen.recency(180)``.
 
         Returns
         -------
         ModelReport
-            Metrics per bucket with standard errors, reliability, gain in payers and money, months.
+            Metrics per bucket with standard errors, reliability, gain in payers and money, months, and
+            debtors that the model had learned from beside new ones.
 
         Raises
         ------
@@ -260,11 +275,11 @@ class PaymentModel:
         """
         return report_on(
             self.scorer,
-            feature_schema(self.event.booster.schema),
-            portfolio.store,
-            timeline.as_ofs,
+            portfolio,
+            timeline,
             spec=LabelSpec("pays", self.target.horizon_days, share=self.target.share),
-            observed_until=portfolio.observed_until(observed_until),
+            observed_until=observed_until,
+            weights=weights,
         )
 
     def judge(
@@ -274,12 +289,15 @@ class PaymentModel:
         bucket: NDArray[np.int8],
         *,
         capacity: float | None = None,
+        weights: Floats | None = None,
     ) -> Evaluation:
         """Judge the model on given rows, per bucket and next to the baseline; see `EventScorer.evaluate`."""
-        return self.scorer.evaluate(matrix, labels, bucket, capacity=capacity)
+        return self.scorer.evaluate(matrix, labels, bucket, capacity=capacity, weights=weights)
 
     def as_sklearn(self) -> TabularClassifier:
         """Return an unfitted classifier with this model's options, for a plain X and y."""
+        from recobro_score.models.tabular import TabularClassifier
+
         options = EventOptions.of(self.scorer.options)
         method: CurveMethod = "platt" if options.calibration == "platt" else "beta"
         return TabularClassifier(options, calibration=method)
@@ -304,12 +322,28 @@ class PaymentModel:
         return cls(PaymentTarget(**state["target"]), scorer, RecoveredShares.from_state(state["shares"]))
 
 
+@dataclass(frozen=True, slots=True)
+class _Taught:
+    """What every row of a matrix teaches a curve, and how much it counts."""
+
+    grid: PaymentGrid
+    weight: Floats
+
+    def cell(
+        self, margin: Floats, rows: NDArray[np.int64], target: PaymentTarget, method: CurveMethod
+    ) -> CurveCell:
+        grid = self.grid.take(rows).matured(always=(target.horizon_days,))
+        curve = PaymentCurve.fit(margin, grid, method=method, weight=self.weight[rows])
+        return curve.cell(horizon_days=target.horizon_days, share=target.share)
+
+
 def _with_curve(
-    fit: ScorerFit, matrix: FeatureMatrix, grid: PaymentGrid, target: PaymentTarget, split: Split | None
+    fit: ScorerFit, matrix: FeatureMatrix, taught: _Taught, target: PaymentTarget, split: Split | None
 ) -> EventScorer:
     """Return the scorer with the target's cell of a curve in the place of its calibrator.
 
-    With a later slice, rows of that slice whose target is unknown teach the cells that they know.
+    With a later slice, rows of that slice whose target is unknown teach the cells that they know; not where
+    other debtors' cells judge a group of debtors, for whose rows that booster is not the one.
     """
     options = EventOptions.of(fit.scorer.options)
     if options.calibration not in CURVE_METHODS or options.by_bucket:
@@ -322,19 +356,22 @@ def _with_curve(
     event = fit.scorer.event
     more = np.zeros(0, dtype=np.int64)
     if event.calibration_kind == "later_slice" and split is not None:
-        partly = np.isin(matrix.as_of, split.calibration) & (~np.isnan(grid.value)).any(axis=(1, 2))
+        partly = np.isin(matrix.as_of, split.calibration) & (~np.isnan(taught.grid.value)).any(axis=(1, 2))
+        partly &= taught.weight > 0
         more = np.setdiff1d(np.flatnonzero(partly), fit.calibration)
     more_margin = event.booster.margin(np.ascontiguousarray(matrix.values[more]))
-    found = grid.take(np.concatenate([fit.calibration, more]))
-    kept = found.matured(always=(target.horizon_days,))
+    whole = taught.cell(
+        np.concatenate([fit.calibration_margin, more_margin]),
+        np.concatenate([fit.calibration, more]),
+        target,
+        method,
+    )
 
     def calibrate(margin: Floats, rows: NDArray[np.int64]) -> CurveCell:
-        labels = grid.take(np.concatenate([rows, more])).only(kept.horizons, kept.shares)
-        curve = PaymentCurve.fit(np.concatenate([margin, more_margin]), labels, method=method)
-        return curve.cell(horizon_days=target.horizon_days, share=target.share)
+        return whole if margin is fit.calibration_margin else taught.cell(margin, rows, target, method)
 
     scorer = fit.recalibrated(calibrate).scorer
-    for warning in _curve_warnings(grid.horizons, kept.horizons, split):
+    for warning in _curve_warnings(taught.grid.horizons, whole.curve.horizons, split):
         scorer = scorer.warned(warning)
     return scorer
 

@@ -55,6 +55,7 @@ class RecoveredShares:
         *,
         buckets: Sequence[str],
         least: float,
+        weight: Floats | None = None,
     ) -> RecoveredShares:
         """Average ``recovered ÷ exposure``, kept within [0, 1], over rows where both are known.
 
@@ -70,12 +71,15 @@ class RecoveredShares:
         least : float
             What stands in where no amount is known: the share that counts as paying, given paid; given
             unpaid, 0.
+        weight : ndarray of shape (n,), optional
+            Importance weights.
         """
+        weight = np.ones(paid.size) if weight is None else weight
         known = (exposure > 0) & (recovered != MISSING_MONEY)
         share = np.clip(recovered[known] / exposure[known], 0.0, 1.0)
-        codes, yes = bucket[known], paid[known] == 1
-        paid_mean, rows_paid = _shrunk_means(share[yes], codes[yes], len(buckets), least)
-        unpaid_mean, rows_unpaid = _shrunk_means(share[~yes], codes[~yes], len(buckets), 0.0)
+        codes, counts, yes = bucket[known], weight[known], paid[known] == 1
+        paid_mean, rows_paid = _shrunk_means(share[yes], codes[yes], counts[yes], len(buckets), least)
+        unpaid_mean, rows_unpaid = _shrunk_means(share[~yes], codes[~yes], counts[~yes], len(buckets), 0.0)
         return cls(tuple(buckets), paid_mean, unpaid_mean, rows_paid, rows_unpaid)
 
     def paid_share(self, bucket: Codes) -> Floats:
@@ -123,12 +127,13 @@ class RecoveredShares:
 
 
 def _shrunk_means(
-    share: Floats, bucket: Codes, n: int, otherwise: float
+    share: Floats, bucket: Codes, weight: Floats, n: int, otherwise: float
 ) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    overall = float(share.mean()) if share.size else otherwise
+    overall = float(np.average(share, weights=weight)) if share.size else otherwise
     codes = bucket.astype(np.int64)
     known = (codes >= 0) & (codes < n)
-    sums = np.bincount(codes[known], weights=share[known], minlength=n)
+    sums = np.bincount(codes[known], weights=(weight * share)[known], minlength=n)
+    counts = np.bincount(codes[known], weights=weight[known], minlength=n)
     rows = np.bincount(codes[known], minlength=n)
-    means = (sums + PRIOR_ROWS * overall) / (rows + PRIOR_ROWS)
+    means = (sums + PRIOR_ROWS * overall) / (counts + PRIOR_ROWS)
     return (*means.tolist(), overall), (*rows.tolist(), int(share.size))

@@ -16,7 +16,7 @@ from recobro_score.evaluation.logistic import sigmoid
 from recobro_score.models.booster import Booster
 from recobro_score.models.files import read_state
 from recobro_score.models.plan.parts import TermPart, base_columns, fit_accept, fit_break
-from recobro_score.models.plan.report import PlanEvaluation, PlanFacts, judge_plans
+from recobro_score.models.plan.report import PlanBook, PlanEvaluation, PlanFacts, judge_plans
 from recobro_score.models.plan.rows import PlanRows, plan_rows
 from recobro_score.models.plan.scorer import PlanScorer
 from recobro_score.models.plan.signal import (
@@ -27,7 +27,9 @@ from recobro_score.models.plan.signal import (
     has_signal,
     out_of_fold,
 )
+from recobro_score.models.report import ChainReport, feature_schema, require_known
 from recobro_score.models.snapshots import Snapshots
+from recobro_score.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from recobro_score.data.portfolio import Portfolio
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.models.booster import BoosterOptions, ColumnSchema
-    from recobro_score.timeline import Timeline
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -190,8 +191,54 @@ class PlanModel:
         """Return the margin of breaking in a month, without the month's own part."""
         return self.breaks.log_odds(self._columns("break", rows))
 
-    def evaluate(self, rows: PlanRows) -> PlanEvaluation:
-        """Judge the model on offers that it has not seen.
+    def evaluate(
+        self, portfolio: Portfolio, timeline: Timeline, *, observed_until: int | str | None = None
+    ) -> ChainReport:
+        """Judge the model on the offers after the snapshots of a timeline, beside its rivals.
+
+        Parameters
+        ----------
+        portfolio : Portfolio
+            With the offers that the model learned from in its history, rivals learn from them too.
+        timeline : Timeline
+            Offers whose latest snapshot is one of these are judged.
+        observed_until : int or str, optional
+            What became known later does not count; see `Snapshots.of`.
+
+        Returns
+        -------
+        ChainReport
+            ``acceptance`` of offers with a known answer, per bucket; ``completion`` of plans, month by month
+            as far as they have been seen (so plans that run are not taken for kept or broken ones), per
+            number of instalments, and beside it Kaplan and Meier's share kept to the end.
+
+        Raises
+        ------
+        NotEnoughData
+            If there is no such offer.
+        ConfigError
+            If the model was not trained on the library's features.
+        """
+        schema = next((feature_schema(booster.schema) for booster in self.boosters.values()), None)
+        as_ofs = Timeline(tuple(sorted({*self.facts.as_ofs, *timeline.as_ofs})), timeline.time_zone)
+        seen = Snapshots.of(portfolio, as_ofs, features=schema, observed_until=observed_until)
+        rows = plan_rows(seen)
+        given, learned = (rows.of_snapshots(found) for found in (timeline.as_ofs, self.facts.as_ofs))
+        require_known(len(given), f"{len(timeline)} as-ofs", "an offer after it")
+        book = PlanBook(given, learned, seen.matrix.schema)
+        answered, plans = given.take(~np.isnan(given.accepted)), given.take(given.taken)
+        parts = {}
+        if len(answered):
+            parts["acceptance"] = book.acceptance(self.acceptance(answered))
+        if len(plans):
+            kept = self.judge(given).frame()
+            parts["completion"] = book.completion(self.break_log_odds(plans), self.breaks, kept)
+        absent = [name for name in ("acceptance", "completion") if name not in parts]
+        notes = (*self.warnings, *(f"{name}: nothing is known of it yet" for name in absent))
+        return ChainReport("plans", parts, notes)
+
+    def judge(self, rows: PlanRows) -> PlanEvaluation:
+        """Judge the model on given offers.
 
         Parameters
         ----------

@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from recobro_score.data.state import BUCKETS
 from recobro_score.evaluation.logistic import Prior, fit_logistic, sigmoid
+from recobro_score.models.files import to_lists, to_tuples
 from recobro_score.policy.offers import PriorTermScorer, TermKeys
 from recobro_score.policy.terms import Terms
 
@@ -117,16 +118,12 @@ class TermPart:
 
     def to_state(self) -> dict[str, Any]:
         """Return the part as JSON values."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return to_lists({name: getattr(self, name) for name in self.__dataclass_fields__})
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> TermPart:
         """Return the part written by `to_state`."""
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in state.items()
-        }
-        return cls(**values)
+        return cls(**to_tuples(state))
 
 
 def base_columns(
@@ -189,13 +186,24 @@ def fit_break(columns: dict[str, Floats], months: Ints, broken: NDArray[np.bool_
     broken : bool ndarray of shape (n,)
         Whether the next one was not.
     """
-    seen = months + broken
-    plan = np.repeat(np.arange(months.size), seen)
-    month = np.arange(plan.size) - np.repeat(np.cumsum(seen) - seen, seen)
-    event = (broken[plan] & (month == months[plan])).astype(np.float64)
+    plan, month, event = plan_months(months, broken)
     long = {name: values[plan] for name, values in columns.items()}
     long |= {"first_month": (month == 0).astype(np.float64), "log_month": np.log1p(month)}
     return _fit("break", long, event)
+
+
+def plan_months(months: Ints, broken: NDArray[np.bool_]) -> tuple[Ints, Ints, Floats]:
+    """Return plan, month (from 0) and whether the plan broke in it, one row per plan and month seen.
+
+    Parameters
+    ----------
+    months, broken
+        As for `fit_break`.
+    """
+    seen = months + broken
+    plan = np.repeat(np.arange(months.size), seen)
+    month = np.arange(plan.size) - np.repeat(np.cumsum(seen) - seen, seen)
+    return plan, month, (broken[plan] & (month == months[plan])).astype(np.float64)
 
 
 def assumed_part(kind: str, columns: Sequence[str], rows: int, events: int) -> TermPart:

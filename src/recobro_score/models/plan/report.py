@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from recobro_score.data.state import BUCKETS
+from recobro_score.errors import ContractError
+from recobro_score.evaluation.logistic import sigmoid
 from recobro_score.evaluation.result import Evaluation, evaluate
 from recobro_score.evaluation.survival import kaplan_meier
+from recobro_score.models.files import to_lists, to_tuples
+from recobro_score.models.plan.parts import plan_months
+from recobro_score.models.plan.rows import MONTH
+from recobro_score.models.report import Judged, already_learned
+from recobro_score.models.rivals import KnownRows, Rivals, WiderColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from recobro_score.models.booster import ColumnSchema
     from recobro_score.models.plan.parts import TermPart
     from recobro_score.models.plan.rows import PlanRows
+    from recobro_score.models.report import ModelReport
 
     Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
 
 FEW_ROWS = 500
+TERMS = ("instalments", "discount", "down_payment", "burden")
+"""Columns of the terms, for rivals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,8 @@ class PlanFacts:
     assumed : tuple of str
         Which of ``acceptance`` and ``completion`` could not be learned.
     warnings : tuple of str
+    as_ofs : tuple of int
+        Snapshots of the offers, µs UTC; none where the rows do not say.
     """
 
     offers: int
@@ -46,6 +61,7 @@ class PlanFacts:
     broken: int
     assumed: tuple[str, ...]
     warnings: tuple[str, ...]
+    as_ofs: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, rows: PlanRows, accept: TermPart, breaks: TermPart, *, signals: tuple[str, ...]) -> PlanFacts:
@@ -60,20 +76,17 @@ class PlanFacts:
             broken=int((rows.taken & rows.broken).sum()),
             assumed=tuple(word for word, part in words.items() if part.assumed),
             warnings=(*rows.notes, *_warnings(words, signals)),
+            as_ofs=() if rows.as_of is None else tuple(np.unique(rows.as_of).tolist()),
         )
 
     def to_state(self) -> dict[str, Any]:
         """Return the facts as JSON values."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        return to_lists({name: getattr(self, name) for name in self.__dataclass_fields__})
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> PlanFacts:
         """Return the facts written by `to_state`."""
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in state.items()
-        }
-        return cls(**values)
+        return cls(**to_tuples(state))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -156,6 +169,107 @@ def judge_plans(
     columns = ["instalments", "plans", "completed", "broken", "running"]
     columns += ["observed", "observed_low", "observed_high", "predicted", "decided"]
     return PlanEvaluation(acceptance, pd.DataFrame(rows, columns=columns), facts.warnings)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlanBook:
+    """Offers to judge a model by, and those it learned from.
+
+    Parameters
+    ----------
+    given, learned : PlanRows
+        With features and snapshots.
+    schema : ColumnSchema
+        Of the features.
+    """
+
+    given: PlanRows
+    learned: PlanRows
+    schema: ColumnSchema
+
+    def acceptance(self, probability: Floats) -> ModelReport:
+        """Report on the acceptance of the given offers with a known answer, per bucket.
+
+        Parameters
+        ----------
+        probability : ndarray
+            Of each of them.
+        """
+
+        def known(offers: PlanRows) -> KnownRows:
+            answered = offers.take(~np.isnan(offers.accepted))
+            rows = np.arange(len(answered))
+            return _known(answered, rows, answered.accepted, group=answered.bucket)
+
+        schema = WiderColumns.of(self.schema, numbers=TERMS)
+        return self._report("terms accepted", known, probability, schema, BUCKETS)
+
+    def completion(self, log_odds: Floats, breaks: TermPart, kept: pd.DataFrame) -> ModelReport:
+        """Report on the given plans month by month: a month counts as far as it has been seen.
+
+        Parameters
+        ----------
+        log_odds : ndarray
+            Of breaking, of each plan, without the months.
+        breaks : TermPart
+        kept : pandas.DataFrame
+            From `PlanEvaluation.frame`: shares kept to the end.
+        """
+        plans = self.given.take(self.given.taken)
+        lengths = np.unique(np.concatenate([self.given.length, self.learned.length]))
+
+        def known(offers: PlanRows) -> KnownRows:
+            taken = offers.take(offers.taken)
+            plan, month, event = plan_months(taken.months, taken.broken)
+            group = np.searchsorted(lengths, taken.length[plan])
+            return _known(taken, plan, event, group=group, month=month)
+
+        plan, month, _ = plan_months(plans.months, plans.broken)
+        shift = np.array([breaks.month_shift(place) for place in range(int(month.max(initial=0)) + 1)])
+        schema = WiderColumns.of(self.schema, numbers=(*TERMS, "month"))
+        names = [f"{length} instalments" for length in lengths.tolist()]
+        p = sigmoid(log_odds[plan] + shift[month])
+        report = self._report("plan broken in a month", known, p, schema, names)
+        return replace(report, more={"Kept to the end, running plans censored": kept})
+
+    def _report(
+        self,
+        name: str,
+        known: Callable[[PlanRows], KnownRows],
+        probability: Floats,
+        schema: ColumnSchema,
+        groups: Sequence[str],
+    ) -> ModelReport:
+        given, learned = known(self.given), known(self.learned)
+        judged = Judged(
+            name=name,
+            rows=given,
+            score=probability,
+            probability=probability,
+            rivals=Rivals.of(learned, given, schema),
+            groups=groups,
+            learned=learned,
+        )
+        of_learned = np.isin(self.given.plan_ids, self.learned.plan_ids)
+        again = already_learned(int(of_learned.sum()), len(self.given), "offers")
+        return judged.report(judged.evaluation(f"{len(self.given):,} offers, {name}", again))
+
+
+def _known(
+    offers: PlanRows, rows: Ints, y: Floats, *, group: NDArray[np.integer[Any]], month: Ints | None = None
+) -> KnownRows:
+    """Return rows of offers with features and terms, and the month of the plan where there is one."""
+    if offers.values is None or offers.as_of is None:
+        msg = "offers are judged beside rivals by features at snapshots: read them with `plan_rows`"
+        raise ContractError(msg)
+    terms = np.array([(t.instalments, t.discount, t.down_payment) for t in offers.terms], dtype=np.float64)
+    columns = [offers.values[rows], terms.reshape(-1, 3)[offers.term[rows]], offers.burden[rows, None]]
+    at = offers.as_of[rows]
+    if month is not None:
+        columns.append(month[:, None].astype(np.float64))
+        at = at + (month + 1) * MONTH
+    values = np.ascontiguousarray(np.concatenate(columns, axis=1))
+    return KnownRows(values=values, y=y, at=at, group=group, debtor=offers.debtor[rows])
 
 
 def _by_length(plans: PlanRows, completed: Floats, months: int) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from recobro_score.policy.affordability import disposable_income
 from recobro_score.policy.terms import Terms
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from recobro_score.data.events import EventStore, EventTable
@@ -79,6 +81,8 @@ class PlanRows:
         Monthly parts known to be paid; those of the terms where the plan was completed.
     broken, completed : bool ndarray
         How an accepted plan ended; neither is true of one that runs or ended otherwise.
+    as_of : int64 ndarray or None
+        Snapshot of the features, µs UTC; None where there is none.
     notes : tuple of str
         What was left out, and what the rows cannot say.
     """
@@ -95,6 +99,7 @@ class PlanRows:
     months: Ints
     broken: Rows
     completed: Rows
+    as_of: Ints | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -123,7 +128,14 @@ class PlanRows:
         """Return some rows, given as positions or as a mask."""
         picked: dict[str, Any] = {name: getattr(self, name)[rows] for name in _ARRAYS}
         values = None if self.values is None else np.ascontiguousarray(self.values[rows])
-        return PlanRows(**picked, terms=self.terms, values=values, notes=self.notes)
+        as_of = None if self.as_of is None else self.as_of[rows]
+        return PlanRows(**picked, terms=self.terms, values=values, as_of=as_of, notes=self.notes)
+
+    def of_snapshots(self, as_ofs: Sequence[int]) -> PlanRows:
+        """Return the offers beside some snapshots; none where the rows do not say theirs."""
+        if self.as_of is None:
+            return self.take(np.zeros(0, dtype=np.int64))
+        return self.take(np.isin(self.as_of, np.array(as_ofs, dtype=np.int64)))
 
     def counts(self) -> pd.DataFrame:
         """Return what became of the offers of each number of instalments.
@@ -191,6 +203,7 @@ def plan_rows(seen: Snapshots) -> PlanRows:
         months=outcome[0][kept],
         broken=outcome[1][kept],
         completed=outcome[2][kept],
+        as_of=as_ofs[place[kept]],
         notes=notes,
     )
 

@@ -13,9 +13,10 @@ from recobro_score.evaluation.logistic import sigmoid
 from recobro_score.features.labels import Labels
 from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.models.contact.columns import ContactColumns
-from recobro_score.models.event_scorer import EventScorer, fit_scorer
+from recobro_score.models.event_scorer import EventScorer
 from recobro_score.models.files import read_state
 from recobro_score.models.promise.rows import AGENTS
+from recobro_score.models.scorer_fit import fit_scorer
 from recobro_score.money import MISSING_MONEY
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ class LinkScores:
     Parameters
     ----------
     probability, low, high : ndarray
-        The interval is what the calibrating outcomes leave open.
+        The interval is what the calibrating outcomes leave open of the probability at a margin: see
+        `ScoreInterval`, and of an assumed rate the interval of the rate.
     assumed : bool ndarray
         Mostly or wholly a documented assumption.
     """
@@ -114,8 +116,7 @@ class Link:
         known = [rows.known & (rows.agent == agent) for agent in range(len(AGENTS))]
         tried = tuple(int(mask.sum()) for mask in known)
         won = tuple(int(np.nansum(rows.value[mask])) for mask in known)
-        columns = agent_columns(matrix.schema)
-        events = _matrix(matrix, rows.row, columns, rows.agent)
+        events = of_agents(matrix, rows.row, rows.agent)
         n = len(rows)
         nothing = np.zeros(n, dtype=np.int64)
         labels = Labels(
@@ -165,25 +166,59 @@ class Link:
         """Return the link for every row of a matrix, were the agent to call.
 
         With a scorer, an agent of whom too few outcomes are known takes the odds of the other times those of
-        the two assumed rates.
+        the two assumed rates, and the interval is wider by what that leaves open of the agent's own rate.
         """
         n = len(matrix)
         few = self.tried[agent] < FEW
         assumed = np.full(n, few)
         if self.scorer is None:
-            rate, rows = float(self.rates[agent]), self.tried[agent] + PRIOR_ROWS
-            spread = Z_95 / np.sqrt(rows * rate * (1.0 - rate))
-            p, low, high = (sigmoid(np.full(n, _logit(rate) + step)) for step in (0.0, -spread, spread))
+            at, spread = _logit(float(self.rates[agent])), self._spread(agent)
+            p, low, high = (sigmoid(np.full(n, at + step)) for step in (0.0, -spread, spread))
             return LinkScores(p, low, high, assumed)
-        columns = agent_columns(matrix.schema)
         asked = agent if not few else int(np.argmax(self.tried))
-        pairs = _matrix(matrix, np.arange(n), columns, np.full(n, asked, dtype=np.int64))
+        pairs = of_agents(matrix, np.arange(n), np.full(n, asked, dtype=np.int64))
         scores = self.scorer.score(pairs, bucket, model_id=self.name, threads=threads)
-        shift = _logit(self.prior[agent]) - _logit(self.prior[asked])
         p, low, high = scores.probability, scores.p_low, scores.p_high
-        if shift != 0.0:
-            p, low, high = (_shifted(value, shift) for value in (p, low, high))
+        if asked != agent:
+            shift, spread = _logit(self.prior[agent]) - _logit(self.prior[asked]), self._spread(agent)
+            p, low, high = (
+                _shifted(value, shift + step) for value, step in ((p, 0.0), (low, -spread), (high, spread))
+            )
         return LinkScores(p, low, high, assumed)
+
+    def _spread(self, agent: int) -> float:
+        """Return half the width, in log-odds, of the 95 % interval of an agent's shrunk rate."""
+        rate, rows = float(self.rates[agent]), self.tried[agent] + PRIOR_ROWS
+        return Z_95 / float(np.sqrt(rows * rate * (1.0 - rate)))
+
+    def of_events(self, matrix: FeatureMatrix, bucket: NDArray[np.int8], rows: Ints, agent: Ints) -> Floats:
+        """Return the link of events, each with its agent, shape (n,).
+
+        Parameters
+        ----------
+        matrix, bucket
+            As for `score`.
+        rows, agent : int64 ndarray of shape (n,)
+            Rows of the matrix, and positions in `AGENTS`.
+        """
+        p = np.full(rows.size, np.nan)
+        for code in np.unique(agent).tolist():
+            mine = agent == code
+            p[mine] = self.score(matrix.take(rows[mine]), bucket[rows[mine]], code).probability
+        return p
+
+    @property
+    def source(self) -> ColumnSchema | None:
+        """Columns of the features that it was trained on; None of a link that is a rate."""
+        schema = None if self.scorer is None else self.scorer.event.booster.schema
+        return schema.source if isinstance(schema, ContactColumns) else None
+
+    @property
+    def learned_from(self) -> tuple[int, ...]:
+        """As-ofs of the snapshots that booster and calibrator learned from; none of a link that is a rate."""
+        if self.scorer is None:
+            return ()
+        return (*self.scorer.facts.train, *self.scorer.facts.calibration)
 
     def to_files(self) -> dict[str, str]:
         """Return the link as text files by name."""
@@ -219,8 +254,16 @@ def agent_columns(schema: ColumnSchema) -> ContactColumns:
     return ContactColumns(schema, AGENTS, tuple(range(len(schema.names))), AGENT)
 
 
-def _matrix(matrix: FeatureMatrix, rows: Ints, columns: ContactColumns, agent: Ints) -> FeatureMatrix:
-    chosen = matrix.take(rows)
+def of_agents(matrix: FeatureMatrix, rows: Ints, agent: Ints) -> FeatureMatrix:
+    """Return some rows of a matrix, each with its agent in `agent_columns`.
+
+    Parameters
+    ----------
+    matrix : FeatureMatrix
+    rows, agent : int64 ndarray of shape (n,)
+        Positions; codes of `PromiseRows`.
+    """
+    chosen, columns = matrix.take(rows), agent_columns(matrix.schema)
     # Models ask no more of a schema than `ColumnSchema`, which `ContactColumns` is.
     schema = cast("FeatureSchema", columns)
     values = columns.values(chosen.values, agent)

@@ -14,8 +14,11 @@ from recobro_score.features.recipes import PromiseRule
 from recobro_score.models.booster import BoosterOptions
 from recobro_score.models.files import read_state
 from recobro_score.models.promise.link import Link, LinkScores
-from recobro_score.models.promise.rows import AGENTS, calls_reached, promises_made
+from recobro_score.models.promise.report import PromiseBook
+from recobro_score.models.promise.rows import AGENTS, calls_kept, calls_reached, promises_made
+from recobro_score.models.report import ChainReport, feature_schema, require_known
 from recobro_score.models.snapshots import Snapshots
+from recobro_score.timeline import Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.models.booster import ColumnSchema
     from recobro_score.models.contact.rates_of_day import Reach
-    from recobro_score.timeline import Timeline
 
     Floats = NDArray[np.float64]
 
@@ -58,6 +60,14 @@ class PromiseScores:
     reached, promised, kept : LinkScores
         P(right party reached by one call), P(promise | reached), P(kept | promise).
     model_id : str
+
+    Notes
+    -----
+    ``low`` and ``high`` are the products of the links' lower and upper ends. The product rises in each link,
+    so where all three intervals hold their probability, this one holds the chain's: it misses at most as
+    often as the three together, and is wider than it need be, since the links are seldom all at their worst.
+    It is about the probability of accounts of these three margins: how far one account lies from others of
+    its margins, or whether next month is like the months that calibrated, is in none of the three.
     """
 
     account_ids: Any
@@ -253,6 +263,54 @@ class PromiseModel:
             kept=self.kept.score(matrix, bucket, code, threads=threads),
             model_id=self.model_id,
         )
+
+    def evaluate(
+        self, portfolio: Portfolio, timeline: Timeline, *, observed_until: int | str | None = None
+    ) -> ChainReport:
+        """Judge the links, and both together, on later calls and promises, beside their rivals.
+
+        Parameters
+        ----------
+        portfolio : Portfolio
+            With the calls and promises that the model learned from, rivals learn from them too.
+        timeline : Timeline
+            Snapshots whose features stand for the accounts. Calls and promises from the first of them on are
+            judged, with the agent that they had.
+        observed_until : int or str, optional
+            What became known later does not count; see `Snapshots.of`.
+
+        Returns
+        -------
+        ChainReport
+            ``promised`` of calls that reached the right party, ``kept`` of promises, and ``both``: of such
+            calls, which led to a kept promise. P(reached) is the business of `ContactModel.evaluate`.
+
+        Raises
+        ------
+        NotEnoughData
+            If there are no such calls or promises.
+        ConfigError
+            If the model was not trained on the library's features.
+        """
+        links = {"promised": (self.promised,), "kept": (self.kept,), "both": (self.promised, self.kept)}
+        source = next((link.source for link in links["both"] if link.source is not None), None)
+        learned_from = {as_of for link in links["both"] for as_of in link.learned_from}
+        as_ofs = Timeline(tuple(sorted({*learned_from, *timeline.as_ofs})), timeline.time_zone)
+        schema = None if source is None else feature_schema(source)
+        seen = Snapshots.of(portfolio, as_ofs, features=schema, observed_until=observed_until)
+        until = seen.observed_until
+        rows = {
+            "promised": calls_reached(seen.store, seen.matrix, observed_until=until),
+            "kept": promises_made(seen.store, seen.matrix, self.rule, observed_until=until),
+            "both": calls_kept(seen.store, seen.matrix, self.rule, observed_until=until),
+        }
+        book = PromiseBook(seen, timeline.as_ofs[0])
+        names = {"promised": "promise made", "kept": "promise kept", "both": "promise made and kept"}
+        found = {part: book.report(names[part], rows[part], links[part]) for part in rows}
+        parts = {part: report for part, report in found.items() if report is not None}
+        require_known(len(parts), "calls and promises", "a known outcome after the first as-of")
+        absent = tuple(f"{part}: no known outcome to judge by" for part in rows if part not in parts)
+        return ChainReport("promises", parts, (*self.warnings, *absent))
 
     def to_files(self) -> dict[str, str]:
         """Return the model as text files by name: LightGBM's text and JSON, no code."""

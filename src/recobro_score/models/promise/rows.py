@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Flags = NDArray[np.bool_]
 
 AGENTS = ("bot", "human")
 OTHER_AGENT, NO_AGENT = -1, -2
@@ -76,6 +77,31 @@ def calls_reached(store: EventStore, matrix: FeatureMatrix, *, observed_until: i
     observed_until : int
         Rows known at or after it do not count; µs UTC.
     """
+    visible = store.tables["promises"].known_at < observed_until
+    return _calls(store, matrix, visible, np.zeros_like(visible), observed_until)
+
+
+def calls_kept(
+    store: EventStore, matrix: FeatureMatrix, rule: PromiseRule, *, observed_until: int
+) -> PromiseRows:
+    """Return the calls of `calls_reached`, and which of them led to a promise that was kept.
+
+    Not known while a promise of the call is open.
+
+    Parameters
+    ----------
+    store, matrix, rule, observed_until
+        As for `promises_made`.
+    """
+    visible = store.tables["promises"].known_at < observed_until
+    kept = _kept(store, rule, observed_until)
+    return _calls(store, matrix, visible & (kept == 1), visible & np.isnan(kept), observed_until)
+
+
+def _calls(
+    store: EventStore, matrix: FeatureMatrix, wanted: Flags, unknown: Flags, observed_until: int
+) -> PromiseRows:
+    """Return the calls that reached the right party, and which led to one of the wanted promises."""
     contacts, promises = store.tables["contacts"], store.tables["promises"]
     seen = visible_attempts(store, observed_until, (CALL,), history_days=np.inf)
     rows = np.flatnonzero((seen.channel == 0) & seen.success)
@@ -83,12 +109,12 @@ def calls_reached(store: EventStore, matrix: FeatureMatrix, *, observed_until: i
     same = np.append(account[1:] == account[:-1], [False] if rows.size else [])
     following = np.where(same, np.append(at[1:], [NEVER])[: rows.size], NEVER)
     until = np.minimum(at + TALK, following)
-    visible = promises.known_at < observed_until
-    made = _any_between(promises.offsets, promises.at, visible, account, at, until)
-    matured = at + TALK + store.lags["promises"] <= observed_until
-    value = np.where(matured, made.astype(np.float64), np.nan)
-    agent = _agents(contacts, "agent")[rows]
-    return _with_rows(store, matrix, account, at, agent, value)
+    found, opened = (
+        _any_between(promises.offsets, promises.at, mask, account, at, until) for mask in (wanted, unknown)
+    )
+    matured = (at + TALK + store.lags["promises"] <= observed_until) & ~opened
+    value = np.where(matured, found.astype(np.float64), np.nan)
+    return _with_rows(store, matrix, account, at, _agents(contacts, "agent")[rows], value)
 
 
 def promises_made(
@@ -106,18 +132,25 @@ def promises_made(
     rule : PromiseRule
         Grace and tolerance.
     """
-    table, payments = store.tables["promises"], store.tables["payments"]
+    table, kept = store.tables["promises"], _kept(store, rule, observed_until)
     rows = np.flatnonzero((table.known_at < observed_until) & (table.columns["amount"] != MISSING_MONEY))
-    due, grace = table.columns["due_at"][rows], round(rule.grace_days * US_PER_DAY)
+    agent = _agents(table, "taken_by")[rows]
+    return _with_rows(store, matrix, table.owner()[rows], table.at[rows], agent, kept[rows])
+
+
+def _kept(store: EventStore, rule: PromiseRule, observed_until: int) -> Floats:
+    """Return 1 kept, 0 not, NaN unknown, of every promise of a store."""
+    table, payments = store.tables["promises"], store.tables["payments"]
+    due, grace = table.columns["due_at"], round(rule.grace_days * US_PER_DAY)
     deadline = np.where(due < NEVER - grace, due + grace, NEVER)
-    account, at = table.owner()[rows], table.at[rows]
+    account, amount = table.owner(), table.columns["amount"]
+    told = (table.known_at < observed_until) & (amount != MISSING_MONEY)
     recovery = np.where(payments.known_at < observed_until, payments.columns["recovery"], 0)
-    paid = _recovered(payments.offsets, payments.at, recovery, account, at, deadline)
-    enough = paid * PERMILLE >= table.columns["amount"][rows] * round(rule.tolerance * PERMILLE)
+    paid = _recovered(payments.offsets, payments.at, recovery, account, table.at, deadline)
+    enough = paid * PERMILLE >= np.where(told, amount, 0) * round(rule.tolerance * PERMILLE)
     in_hands = _left_at(store, observed_until)[account] >= deadline
-    known = (deadline <= observed_until - store.lags["payments"]) & in_hands
-    value = np.where(known, enough.astype(np.float64), np.nan)
-    return _with_rows(store, matrix, account, at, _agents(table, "taken_by")[rows], value)
+    known = told & (deadline <= observed_until - store.lags["payments"]) & in_hands
+    return np.where(known, enough.astype(np.float64), np.nan)
 
 
 def _with_rows(

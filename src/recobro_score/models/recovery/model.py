@@ -17,21 +17,24 @@ import numpy as np
 from recobro_score.digest import canonical_json, readable_json, sha256_text
 from recobro_score.features.labels import payment_labels
 from recobro_score.models.booster import Booster, BoosterOptions
-from recobro_score.models.event_model import canonical_order, temporal_slices
 from recobro_score.models.event_scorer import check_keys
 from recobro_score.models.facts import TrainingFacts
 from recobro_score.models.files import read_state
 from recobro_score.models.recovery.forecast import RecoveryForecast, ShareForecast, amount_of
 from recobro_score.models.recovery.report import (
+    HALF,
     Breakdown,
+    KnownAmounts,
     bucket_means,
     judge,
     recovery_facts,
+    report_amounts,
     shares_of,
     validate,
 )
 from recobro_score.models.recovery.share_chain import ShareChain
 from recobro_score.models.recovery.share_model import fit_shares
+from recobro_score.models.report import already_learned, feature_schema, require_known
 from recobro_score.models.scores import (
     ASSUMED,
     STANDARD_THIN_FILE,
@@ -40,10 +43,12 @@ from recobro_score.models.scores import (
     ThinFile,
     pack_flags,
 )
+from recobro_score.models.slices import canonical_order, temporal_slices
 from recobro_score.models.snapshots import Snapshots
+from recobro_score.timeline import Timeline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -53,14 +58,14 @@ if TYPE_CHECKING:
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.models.booster import ColumnSchema
     from recobro_score.models.payment.shares import RecoveredShares
-    from recobro_score.timeline import Split, Timeline
+    from recobro_score.models.report import ModelReport
+    from recobro_score.timeline import Split
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
 NAME = "recovery"
-FORMAT = 1
-_ANY = 0.5
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +195,7 @@ class RecoveryModel:
         labels = payment_labels(
             seen.store,
             np.array(timeline.as_ofs, dtype=np.int64),
-            share=_ANY,
+            share=HALF,
             horizon_days=horizon_days,
             observed_until=seen.observed_until,
         )
@@ -263,6 +268,50 @@ class RecoveryModel:
         )
 
     def evaluate(
+        self, portfolio: Portfolio, timeline: Timeline, *, observed_until: int | str | None = None
+    ) -> ModelReport:
+        """Judge the model in money on the snapshots of a portfolio, per currency and bucket.
+
+        Parameters
+        ----------
+        portfolio, timeline, observed_until
+            As for `PaymentModel.evaluate`.
+
+        Returns
+        -------
+        ModelReport
+            Its evaluation is an `AmountEvaluation`: recovered against expected money beside mean shares per
+            bucket, coverage of P10 to P90, tenths. Rivals are compared by who recovers at least half of what
+            is due, and by the money that their lists find.
+
+        Raises
+        ------
+        NotEnoughData
+            If no amount is known.
+        ConfigError
+            If the model was not trained on the library's features.
+        """
+        schema, threads = feature_schema(self.booster.schema), self.options.threads
+
+        def known(as_ofs: Sequence[int]) -> KnownAmounts:
+            asked = Timeline(tuple(sorted(as_ofs)), timeline.time_zone)
+            seen = Snapshots.of(
+                portfolio, asked, features=schema, observed_until=observed_until, threads=threads
+            )
+            return KnownAmounts.of(seen, self.horizon_days)
+
+        given, learned_from = known(timeline.as_ofs), (*self.facts.train, *self.facts.calibration)
+        require_known(len(given.rows), f"{len(timeline)} as-ofs", "a pair whose amount is known")
+        return report_amounts(
+            given,
+            known(learned_from) if learned_from else None,
+            self.chain,
+            self.booster.margin(given.known.values, threads=threads),
+            schema=schema,
+            facts=self.facts,
+        )
+
+    def judge(
         self,
         matrix: FeatureMatrix,
         labels: Labels,
@@ -271,7 +320,7 @@ class RecoveryModel:
         currency: NDArray[Any],
         groups: NDArray[Any] | None = None,
     ) -> AmountEvaluation:
-        """Judge the model in money on rows it has not seen, per currency and bucket, next to bucket means.
+        """Judge the model in money on given rows, per currency and bucket, next to bucket means.
 
         Parameters
         ----------
@@ -283,9 +332,6 @@ class RecoveryModel:
         rows = np.flatnonzero(~np.isnan(shares_of(labels)))
         margin = self.booster.margin(np.ascontiguousarray(matrix.values[rows]))
         seen = int(np.isin(labels.as_of[rows], [*self.facts.train, *self.facts.calibration]).sum())
-        warnings = [*self.facts.warnings]
-        if seen:
-            warnings.append(f"{seen:,} of {rows.size:,} rows are of as-ofs the model learned from: no test")
         return judge(
             ShareForecast.of(self.chain, margin),
             labels,
@@ -293,7 +339,7 @@ class RecoveryModel:
             by=Breakdown(bucket, currency, np.asarray(matrix.account_ids if groups is None else groups)),
             baseline=self.baseline,
             held_out=f"{rows.size:,} rows given",
-            warnings=tuple(warnings),
+            warnings=(*self.facts.warnings, *already_learned(seen, rows.size, "as-ofs")),
         )
 
     def to_files(self) -> dict[str, str]:

@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recobro_score.data.state import BUCKETS
-from recobro_score.evaluation.amounts import AmountEvaluation, Amounts, evaluate_amounts
-from recobro_score.features.labels import REASONS
+from recobro_score.evaluation.amounts import AmountEvaluation, Amounts, amount_report, evaluate_amounts
+from recobro_score.evaluation.gain import gain_table
+from recobro_score.evaluation.metrics import ALL, binary_report
+from recobro_score.evaluation.rivals import compare_rivals
+from recobro_score.features.labels import REASONS, payment_labels
 from recobro_score.models.event_scorer import NO_THIN_FILES, where_held_out
 from recobro_score.models.facts import TrainingFacts
 from recobro_score.models.payment.shares import RecoveredShares
 from recobro_score.models.recovery.forecast import ShareForecast, amount_of
+from recobro_score.models.report import MET, MODEL, ModelReport, already_learned, met_before, months_of
+from recobro_score.models.rivals import KnownRows, Rivals
 from recobro_score.money import MISSING_MONEY
 
 if TYPE_CHECKING:
@@ -22,13 +27,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recobro_score.features.labels import Labels
+    from recobro_score.models.booster import ColumnSchema
+    from recobro_score.models.recovery.share_chain import ShareChain
     from recobro_score.models.recovery.share_model import ShareFit
+    from recobro_score.models.snapshots import Snapshots
     from recobro_score.timeline import Split
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
 FEW_RECOVERIES = 500
+HALF = 0.5
+ANYTHING = "Whether anything is recovered"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +110,133 @@ def recovery_facts(
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownAmounts:
+    """Pairs of snapshots whose amount is known.
+
+    Parameters
+    ----------
+    labels : Labels
+        Of all pairs.
+    rows : int64 ndarray of shape (n,)
+        Those whose amount is known.
+    by : Breakdown
+        Of all pairs.
+    known : KnownRows
+        The n pairs; the event is that at least half of what is due was recovered.
+    """
+
+    labels: Labels
+    rows: Ints
+    by: Breakdown
+    known: KnownRows
+
+    @classmethod
+    def of(cls, seen: Snapshots, horizon_days: float) -> KnownAmounts:
+        """Return the known pairs of some snapshots."""
+        labels = payment_labels(
+            seen.store,
+            np.array(seen.timeline.as_ofs, dtype=np.int64),
+            share=HALF,
+            horizon_days=horizon_days,
+            observed_until=seen.observed_until,
+        )
+        share = shares_of(labels)
+        rows = np.flatnonzero(~np.isnan(share))
+        one_currency = len(set(seen.currency[rows].tolist())) == 1
+        paid = np.clip(labels.recovered[rows], 0, labels.exposure[rows])
+        known = KnownRows(
+            values=np.ascontiguousarray(seen.matrix.values[rows]),
+            y=(share[rows] >= HALF).astype(np.float64),
+            at=labels.as_of[rows],
+            group=seen.bucket[rows],
+            debtor=seen.debtor[rows],
+            money=paid.astype(np.float64) if one_currency else None,
+        )
+        return cls(labels, rows, Breakdown(seen.bucket, seen.currency, seen.debtor), known)
+
+
+def report_amounts(
+    given: KnownAmounts,
+    learned: KnownAmounts | None,
+    chain: ShareChain,
+    margin: Floats,
+    *,
+    schema: ColumnSchema,
+    facts: TrainingFacts,
+) -> ModelReport:
+    """Report on a model in money, per currency and bucket, and on its order beside rivals.
+
+    Rivals have no amounts: they learn who recovers at least half of what is due, and are compared by that.
+
+    Parameters
+    ----------
+    given : KnownAmounts
+    learned : KnownAmounts or None
+        What the model learned from: the baseline's mean shares and the rivals come from there.
+    chain : ShareChain
+    margin : ndarray of shape (n,)
+        Of the given pairs.
+    schema : ColumnSchema
+    facts : TrainingFacts
+    """
+    forecast, rows = ShareForecast.of(chain, margin), given.known
+    before = None if learned is None else learned.known
+    rivals = Rivals.of(before, rows, schema)
+    again = int(np.isin(rows.at, [*facts.train, *facts.calibration]).sum())
+    baseline = None
+    if learned is not None and len(learned.rows):
+        baseline = bucket_means(learned.labels, learned.by.bucket, learned.rows)
+    evaluation = judge(
+        forecast,
+        given.labels,
+        given.rows,
+        by=given.by,
+        baseline=baseline,
+        held_out=f"{len(rows):,} pairs of {np.unique(rows.at).size} as-ofs",
+        warnings=(*facts.warnings, *already_learned(again, len(rows), "as-ofs"), *rivals.why),
+    )
+    amounts = amounts_of(forecast, given.labels, given.rows, given.by)
+    by_due = {"expected amount": amounts.expected, "amount due": amounts.due.astype(np.float64)}
+    months = amount_report(amounts, group=months_of(rows.at)).rename(columns={"group": "month"})
+    some = (given.labels.recovered[given.rows] > 0).astype(np.float64)
+    return ModelReport(
+        name="amount recovered",
+        evaluation=evaluation,
+        rivals=compare_rivals(rows.y, margin, rivals.scores, group=rows.group, names=BUCKETS),
+        singles=rivals.singles,
+        gain=gain_table(rows.y, {MODEL: margin, **by_due, **rivals.scores}, money=rows.money),
+        months=months[months["month"] != ALL].reset_index(drop=True),
+        debtors=amount_report(amounts, group=met_before(rows, before), names=MET),
+        scorecard=rivals.scorecard,
+        more={ANYTHING: binary_report(some, forecast.any, group=rows.group, names=BUCKETS)},
+    )
+
+
+def amounts_of(forecast: ShareForecast, labels: Labels, rows: Ints, by: Breakdown) -> Amounts:
+    """Return what was recovered of some rows of the labels beside their forecast.
+
+    Parameters
+    ----------
+    forecast : ShareForecast
+        Of the rows, in their order.
+    labels : Labels
+    rows : int64 ndarray of shape (k,)
+    by : Breakdown
+        Of all labels.
+    """
+    due = labels.exposure[rows]
+    return Amounts(
+        due=due,
+        recovered=np.clip(labels.recovered[rows], 0, due),
+        expected=forecast.expected * due,
+        low=amount_of(forecast.low, due),
+        high=amount_of(forecast.high, due),
+        currency=np.asarray(by.currency)[rows],
+        debtor=by.debtor[rows],
+    )
+
+
 def judge(
     forecast: ShareForecast,
     labels: Labels,
@@ -125,20 +262,11 @@ def judge(
     held_out : str
     warnings : tuple of str
     """
-    due = labels.exposure[rows]
-    amounts = Amounts(
-        due=due,
-        recovered=np.clip(labels.recovered[rows], 0, due),
-        expected=forecast.expected * due,
-        low=amount_of(forecast.low, due),
-        high=amount_of(forecast.high, due),
-        currency=np.asarray(by.currency)[rows],
-        debtor=by.debtor[rows],
-    )
+    amounts = amounts_of(forecast, labels, rows, by)
     return evaluate_amounts(
         amounts,
         held_out=held_out,
-        baseline=None if baseline is None else baseline.paid_share(by.bucket[rows]) * due,
+        baseline=None if baseline is None else baseline.paid_share(by.bucket[rows]) * amounts.due,
         group=by.bucket[rows],
         names=BUCKETS,
         warnings=warnings,

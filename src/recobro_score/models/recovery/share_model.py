@@ -16,26 +16,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from recobro_score.errors import NotEnoughData
 from recobro_score.models.booster import Booster
 from recobro_score.models.recovery.forecast import ShareForecast
 from recobro_score.models.recovery.share_chain import ShareChain
-from recobro_score.timeline import debtor_folds
+from recobro_score.models.slices import FOLDS, folds_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from recobro_score.models.booster import BoosterOptions, ColumnSchema
-    from recobro_score.models.event_model import Slices
+    from recobro_score.models.slices import Slices
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
 MIN_ROWS = 100
 MIN_RECOVERING = 20
-FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,9 @@ class ShareFit:
         Rows of booster and chain.
     held_out : int64 ndarray of shape (k,)
     margin : ndarray of shape (k,)
-        Of the held-out rows, from a booster that had not seen them.
+        Of the held-out rows, from a booster that had not seen their debtors.
     chains : tuple of (ShareChain, int64 ndarray)
-        Which chain speaks for which positions in ``held_out``: out of fold each fold has one that had not
-        seen it.
+        Which chain speaks for which positions in ``held_out``: one that had not seen their debtors.
     """
 
     booster: Booster
@@ -104,7 +103,7 @@ def fit_shares(
     groups: NDArray[Any],
     slices: Slices | None,
 ) -> ShareFit:
-    """Train, fit the chain on rows the booster did not see, and keep rows that neither saw.
+    """Train, fit the chain on rows the booster did not see, and keep rows of debtors that neither saw.
 
     Parameters
     ----------
@@ -124,26 +123,22 @@ def fit_shares(
     NotEnoughData
         If a part has too few rows, or too few that recovered anything or nothing.
     """
+    rows = _Rows(values, share, groups, schema, options)
     if slices is None:
-        return _out_of_fold(values, share, groups, schema=schema, options=options)
+        return _out_of_fold(rows, np.arange(share.size), None)
+    if not slices.calibration.size:
+        return _out_of_fold(rows, slices.train, slices.test)
     train, later = slices.train, slices.calibration
-    if later.size:
-        require_shares("training slice", share[train])
-        require_shares("calibration slice", share[later])
-        booster = fit_booster(values[train], share[train], schema=schema, options=options)
-        chain = ShareChain.fit(_margin(booster, values, later, options), share[later])
-    else:
-        fold = _out_of_fold(values[train], share[train], groups[train], schema=schema, options=options)
-        booster, chain = fold.booster, fold.chain
-    test = slices.test
-    return ShareFit(
-        booster=booster,
-        chain=chain,
-        learned=np.concatenate([train, later]),
-        held_out=test,
-        margin=_margin(booster, values, test, options),
-        chains=((chain, np.arange(test.size)),),
-    )
+    require_shares("training slice", share[train])
+    require_shares("calibration slice", share[later])
+    booster = rows.booster(train)
+    judged = []
+    for part in slices.folds(groups):
+        other = rows.booster(part.train)
+        chain = ShareChain.fit(rows.margin(other, part.calibration), share[part.calibration])
+        judged.append((part.test, rows.margin(other, part.test), chain))
+    chain = ShareChain.fit(rows.margin(booster, later), share[later])
+    return _share_fit(booster, chain, np.concatenate([train, later]), judged)
 
 
 def require_shares(what: str, share: Floats) -> None:
@@ -163,29 +158,55 @@ def require_shares(what: str, share: Floats) -> None:
         raise NotEnoughData(msg)
 
 
-def _out_of_fold(
-    values: Floats, share: Floats, groups: NDArray[Any], *, schema: ColumnSchema, options: BoosterOptions
-) -> ShareFit:
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What is learned from, in canonical order, and how."""
+
+    values: Floats
+    share: Floats
+    groups: NDArray[Any]
+    schema: ColumnSchema
+    options: BoosterOptions
+
+    def booster(self, rows: Ints) -> Booster:
+        return fit_booster(self.values[rows], self.share[rows], schema=self.schema, options=self.options)
+
+    def margin(self, booster: Booster, rows: Ints) -> Floats:
+        return booster.margin(np.ascontiguousarray(self.values[rows]), threads=self.options.threads)
+
+
+def _out_of_fold(rows: _Rows, train: Ints, test: Ints | None) -> ShareFit:
+    """Fit the chain on margins of boosters that had not seen the debtor; they judge `test`, or these rows."""
+    share, fold = rows.share[train], folds_of(rows.groups)
     require_shares("sample", share)
-    fold = debtor_folds(pa.array(groups).cast(pa.string()), FOLDS)
-    margin = np.zeros(share.size)
+    margin, held_out = np.zeros(train.size), []
     for k in range(FOLDS):
-        left = np.flatnonzero(fold == k)
-        booster = fit_booster(values[fold != k], share[fold != k], schema=schema, options=options)
-        margin[left] = _margin(booster, values, left, options)
-    everything = np.arange(share.size)
+        mine = fold[train] == k
+        booster = rows.booster(train[~mine])
+        margin[mine] = rows.margin(booster, train[mine])
+        left = train[mine] if test is None else test[fold[test] == k]
+        held_out.append((mine, left, rows.margin(booster, left)))
+    judged = [
+        (left, found, ShareChain.fit(margin[~mine], share[~mine]))
+        for mine, left, found in held_out
+        if left.size
+    ]
+    return _share_fit(rows.booster(train), ShareChain.fit(margin, share), train, judged)
+
+
+def _share_fit(
+    booster: Booster, chain: ShareChain, learned: Ints, judged: Sequence[tuple[Ints, Floats, ShareChain]]
+) -> ShareFit:
+    """Put a fit together; `judged` are rows, their margins, and the chain of other debtors that judges."""
+    ends = np.cumsum([0, *(rows.size for rows, _, _ in judged)])
     return ShareFit(
-        booster=fit_booster(values, share, schema=schema, options=options),
-        chain=ShareChain.fit(margin, share),
-        learned=everything,
-        held_out=everything,
-        margin=margin,
+        booster=booster,
+        chain=chain,
+        learned=learned,
+        held_out=np.concatenate([np.zeros(0, dtype=np.int64), *(rows for rows, _, _ in judged)]),
+        margin=np.concatenate([np.zeros(0), *(margin for _, margin, _ in judged)]),
         chains=tuple(
-            (ShareChain.fit(margin[fold != k], share[fold != k]), np.flatnonzero(fold == k))
-            for k in range(FOLDS)
+            (other, np.arange(begin, end))
+            for (_, _, other), begin, end in zip(judged, ends[:-1], ends[1:], strict=True)
         ),
     )
-
-
-def _margin(booster: Booster, values: Floats, rows: Ints, options: BoosterOptions) -> Floats:
-    return booster.margin(np.ascontiguousarray(values[rows]), threads=options.threads)
