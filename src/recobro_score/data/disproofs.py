@@ -43,7 +43,10 @@ def disproofs(contacts: EventTable) -> pa.Table:
 
 def earliest(parts: Iterable[pa.Table]) -> pa.Table:
     """Return every point of several tables of disproofs once, with its first instant."""
-    found = pa.concat_tables([NOTHING_DISPROVED, *parts]).filter(pc.is_valid(pc.field(POINT)))
+    found = pa.concat_tables([NOTHING_DISPROVED, *parts])
+    found = found.filter(pc.is_valid(found[POINT]))
+    if found.num_rows < 2:
+        return found.combine_chunks()
     grouped = found.group_by(POINT, use_threads=False).aggregate([(SINCE, "min")])
     return grouped.select([POINT, f"{SINCE}_min"]).rename_columns([POINT, SINCE]).combine_chunks()
 
