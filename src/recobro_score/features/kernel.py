@@ -81,30 +81,32 @@ class Slots(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Scratch for accounts of up to so many rows (see `_EDGES` for ``chosen`` and ``marks``)."""
+    """Scratch for accounts of up to so many rows.
+
+    An account's lists lie one after the other in ``chosen``, each with room for all its rows: the rows that
+    pass a filter, in order. ``ends[f]`` is where list ``f`` ends so far; ``bounds[k, f]`` where it ended when
+    the rows before edge ``k`` were in it; ``order[j]`` are the edges of as-of ``j`` by time.
+    """
 
     rows: int
     status: NDArray[np.uint8]
     judged: NDArray[np.float64]
     chosen: NDArray[np.int64]
-    marks: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    bounds: NDArray[np.int64]
+    order: NDArray[np.int64]
     seen: NDArray[np.bool_]
     kept: NDArray[np.float64]
 
 
-Place = tuple[int, int, int, int, int]
-"""As-of, first and last + 1 of the rows that windows reach, row of the output, room of a list."""
+Place = tuple[int, int]
+"""As-of and row of the output."""
 
 Part = tuple[NDArray[np.int64], NDArray[np.float64], int, int]
 """Opcodes and half-lives (of words: their spelling), first and last + 1 of the slots to fill."""
 
 Lists = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
-"""``chosen`` and ``marks``, and scratch for values."""
-
-# An account's lists lie one after the other in ``chosen``, each with room for all its rows: the rows that
-# pass a filter, in order. ``marks`` holds where each list ends; from `_EDGES` on, the first row that is not
-# before an edge of a window.
-_EDGES = MAX_FILTERS
+"""``chosen`` and ``bounds``, and scratch for values."""
 
 # The position of the one bit that is set, from the product with a number whose 6-bit stretches all differ.
 _SEQUENCE = 0x03F79D71B4CB0A89
@@ -122,9 +124,9 @@ def _choose(
     allows: NDArray[np.uint64],
     status: NDArray[np.uint8],
     chosen: NDArray[np.int64],
-    marks: NDArray[np.int64],
+    ends: NDArray[np.int64],
 ) -> None:
-    """List per filter the rows ``low … high − 1`` that are known and pass it."""
+    """Add the rows ``low … high − 1`` that are known to the list of each filter they pass."""
     begin, low, high, judged = rows
     for row in range(low, high):
         bits = mask[row]
@@ -134,9 +136,23 @@ def _choose(
             bits &= allows[status[row - begin]]
         while bits != _NONE:
             place = _BIT_PLACE[((bits & (~bits + _ONE)) * _BIT_FACTOR) >> _BIT_SHIFT]
-            chosen[marks[place]] = row
-            marks[place] += 1
+            chosen[ends[place]] = row
+            ends[place] += 1
             bits &= bits - _ONE
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _in_order(edges: NDArray[np.int64], first: int, last: int) -> NDArray[np.int64]:
+    """Return per as-of the edges ``first … last − 1`` by time."""
+    order = np.empty((len(edges), last - first), np.int64)
+    for j in range(len(edges)):
+        for edge in range(first, last):
+            place = edge - first
+            while place > 0 and edges[j, order[j, place - 1]] > edges[j, edge]:
+                order[j, place] = order[j, place - 1]
+                place -= 1
+            order[j, place] = edge
+    return order
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -166,7 +182,9 @@ def scan_table(
         np.empty(judged, np.uint8),
         np.empty((2, judged)),
         np.empty(slots.filters * longest, np.int64),
-        np.empty(_EDGES + moments.edges.shape[1], np.int64),
+        np.empty(slots.filters, np.int64),
+        np.empty((moments.edges.shape[1], slots.filters), np.int64),
+        _in_order(moments.edges, slots.first_edge, slots.last_edge),
         np.zeros(rows.words, np.bool_),
         np.empty(2 * longest),
     )
@@ -192,9 +210,10 @@ def _scan(
     wholes, reals, values = borrowed(rows.wholes), borrowed(rows.reals), borrowed(out)
     as_ofs, known_before, edges = moments
     status, judged, kept = borrowed(room.status), borrowed(room.judged), borrowed(room.kept)
-    chosen, marks, seen = borrowed(room.chosen), borrowed(room.marks), borrowed(room.seen)
+    chosen, ends, bounds = borrowed(room.chosen), borrowed(room.ends), borrowed(room.bounds)
+    order, seen = borrowed(room.order), borrowed(room.seen)
     told = borrowed_told(told)
-    lists = (chosen, marks, kept)
+    lists = (chosen, bounds, kept)
     is_judged = told.kind != NOBODY
     unshifted = int(np.int64(0))  # no literal, for which all that takes it would be compiled once more
     pair = -1
@@ -202,18 +221,21 @@ def _scan(
         begin, end = offsets[owner[account]], offsets[owner[account] + 1]
         for j in range(len(as_ofs)):
             pair += 1
-            low, high = end, begin
-            for edge in range(slots.first_edge, slots.last_edge):
-                mark = first_not_before(at, begin, end, edges[j, edge])
-                marks[_EDGES + edge] = mark
-                low, high = min(low, mark), max(high, mark)
             for place in range(slots.filters):
-                marks[place] = place * room.rows
+                ends[place] = place * room.rows
             if is_judged:
                 judge(told, account, (begin, end), at, known_at, as_ofs[j], (status, judged))
-            reach = (begin, low, high, is_judged)
-            _choose(known_at, mask, reach, known_before[j], told.allows, status, chosen, marks)
-            where = (as_ofs[j], low, high, pair, room.rows)
+            low = begin
+            for k in range(order.shape[1]):
+                edge = order[j, k]
+                high = first_not_before(at, low, end, edges[j, edge])
+                if k > 0:
+                    reach = (begin, low, high, is_judged)
+                    _choose(known_at, mask, reach, known_before[j], told.allows, status, chosen, ends)
+                for place in range(slots.filters):
+                    bounds[edge, place] = ends[place]
+                low = high
+            where = (as_ofs[j], pair)
             part = (code, half_life, parts[NO_VALUE], parts[NO_VALUE + 1])
             _of_rows(part, at, lists, where, values)
             part = (code, half_life, parts[WHOLE], parts[WHOLE + 1])
@@ -227,34 +249,18 @@ def _scan(
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _stretch(
-    code: NDArray[np.int64], s: int, chosen: NDArray[np.int64], marks: NDArray[np.int64], place: Place
-) -> tuple[int, int]:
-    """Return where the rows of a slot's window begin and end in its filter's list."""
-    _, low, high, _, room = place
-    first, last = code[s, FILTER] * room, marks[code[s, FILTER]]
-    mark = marks[_EDGES + code[s, LOW]]
-    if mark > low:
-        first = first_not_before(chosen, first, last, mark)
-    mark = marks[_EDGES + code[s, HIGH]]
-    if mark < high:
-        last = first_not_before(chosen, first, last, mark)
-    return first, last
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _of_rows(part: Part, at: NDArray[np.int64], lists: Lists, place: Place, out: NDArray[np.float64]) -> None:
     """Fill the slots that read no value."""
     code, half_life, first_slot, last_slot = part
-    chosen, marks, _ = lists
-    as_of, _, _, pair, room = place
+    chosen, bounds, _ = lists
+    as_of, pair = place
     for s in range(first_slot, last_slot):
-        op, run = code[s, OP], code[s, RUN]
-        first, last = _stretch(code, s, chosen, marks, place)
+        op, low, high, run = code[s, OP], code[s, LOW], code[s, HIGH], code[s, RUN]
+        first, last = bounds[low, code[s, FILTER]], bounds[high, code[s, FILTER]]
         if op == agg.COUNT:
             result = float(last - first)
         elif op in (agg.STREAK, agg.LONGEST_STREAK):
-            result = agg.of_streaks(op, chosen, first, last, run * room, marks[run])
+            result = agg.of_streaks(op, chosen, first, last, bounds[low, run], bounds[high, run])
         elif op == agg.DECAYED_COUNT:
             result = agg.decayed_count(at, as_of, half_life[s], chosen, first, last)
         else:
@@ -277,12 +283,12 @@ def _of_column(
     A row's value is ``values[column, row − shift]`` with ``unit = (shift, minor units of a major one)``.
     """
     code, half_life, first_slot, last_slot = part
-    chosen, marks, kept = lists
+    chosen, bounds, kept = lists
     shift, scale = unit
-    as_of, _, _, pair, _ = place
+    as_of, pair = place
     for s in range(first_slot, last_slot):
         op, column = code[s, OP], code[s, COLUMN]
-        first, last = _stretch(code, s, chosen, marks, place)
+        first, last = bounds[code[s, LOW], code[s, FILTER]], bounds[code[s, HIGH], code[s, FILTER]]
         if op in (agg.MEDIAN, agg.MODE):
             result = agg.of_ranks(op, values, column, shift, chosen, first, last, kept)
         elif op == agg.DECAYED_SUM:
@@ -303,11 +309,11 @@ def _of_words(
 ) -> None:
     """Fill the slots that read a category column: how many words, or one as the schema's code."""
     code, spelled, first_slot, last_slot = part
-    chosen, marks, _ = lists
+    chosen, bounds, _ = lists
     unshifted = int(np.int64(0))
     for s in range(first_slot, last_slot):
         op, column = code[s, OP], code[s, COLUMN]
-        first, last = _stretch(code, s, chosen, marks, place)
+        first, last = bounds[code[s, LOW], code[s, FILTER]], bounds[code[s, HIGH], code[s, FILTER]]
         if op == agg.DISTINCT:
             result = agg.of_words(words, column, chosen, first, last, seen)
         else:
@@ -315,7 +321,7 @@ def _of_words(
             result = MISSING_WORD
             if word == word:
                 result = spelled[code[s, SPELLED] + min(int(word), code[s, WORDS])]
-        out[place[3], code[s, DEST]] = result
+        out[place[1], code[s, DEST]] = result
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
