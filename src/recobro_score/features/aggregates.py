@@ -28,11 +28,11 @@ SUM, MEAN, MIN, MAX, STD, LAST, FIRST, MEDIAN, MODE, DECAYED_SUM, DISTINCT = ran
 """Operations on a value; `DISTINCT` on words."""
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def of_times(
     op: int, as_of: int, at: NDArray[np.int64], chosen: NDArray[np.int64], first: int, last: int
 ) -> float:
-    """Return a recency or a gap."""
+    """Return a recency or the mean gap."""
     count = last - first
     if count == 0:
         return np.nan
@@ -45,18 +45,25 @@ def of_times(
         return float((as_of - earliest) / US_PER_DAY)
     if op == UNTIL_FIRST:
         return float((earliest - as_of) / US_PER_DAY)
-    if op == GAP_MEAN:
-        return (latest - earliest) / ((count - 1) * US_PER_DAY) if count > 1 else np.nan
+    return (latest - earliest) / ((count - 1) * US_PER_DAY) if count > 1 else np.nan
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def deviation_of_gaps(at: NDArray[np.int64], chosen: NDArray[np.int64], first: int, last: int) -> float:
+    """Return the standard deviation of the gaps."""
+    count = last - first
+    if count < 3 or at[chosen[first]] == UNDATED:
+        return np.nan
     mean, squares = 0.0, 0.0
     for k in range(first + 1, last):
         gap = (at[chosen[k]] - at[chosen[k - 1]]) / US_PER_DAY
         delta = gap - mean
         mean += delta / (k - first)
         squares += delta * (gap - mean)
-    return float(np.sqrt(squares / (count - 2))) if count > 2 else np.nan
+    return float(np.sqrt(squares / (count - 2)))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def of_values(
     op: int,
     values: NDArray[Any],
@@ -66,32 +73,60 @@ def of_values(
     first: int,
     last: int,
 ) -> float:
-    """Return an aggregate of the values present, in their own unit; compiled for integers and for reals."""
+    """Return a sum, mean or extreme of the values present, in their own unit; for integers and for reals."""
     count = 0
     total = 0
-    mean, squares, kept = 0.0, 0.0, np.nan
+    kept = np.nan
+    if op in (SUM, MEAN):
+        for k in range(first, last):
+            value = values[column, chosen[k] - shift]
+            if value == value and value != MISSING_MONEY:
+                count += 1
+                total += value
+        if op == SUM:
+            return float(total)
+        return total / count if count > 0 else np.nan
+    for k in range(first, last):
+        value = values[column, chosen[k] - shift]
+        if value == value and value != MISSING_MONEY:
+            if not (value <= kept if op == MAX else value >= kept):
+                kept = float(value)
+    return kept
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+def at_the_end(
+    op: int,
+    values: NDArray[Any],
+    column: int,
+    shift: int,
+    chosen: NDArray[np.int64],
+    first: int,
+    last: int,
+) -> float:
+    """Return the last or first of the values present."""
     for k in range(first, last):
         value = values[column, chosen[last - 1 - k + first if op == LAST else k] - shift]
-        if value != value or value == MISSING_MONEY:
-            continue
-        count += 1
-        if op in (SUM, MEAN):
-            total += value
-        elif op == STD:
+        if value == value and value != MISSING_MONEY:
+            return float(value)
+    return np.nan
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def deviation(
+    values: NDArray[Any], column: int, shift: int, chosen: NDArray[np.int64], first: int, last: int
+) -> float:
+    """Return the standard deviation of the values present."""
+    count = 0
+    mean, squares = 0.0, 0.0
+    for k in range(first, last):
+        value = values[column, chosen[k] - shift]
+        if value == value and value != MISSING_MONEY:
+            count += 1
             delta = value - mean
             mean += delta / count
             squares += delta * (value - mean)
-        elif op in (LAST, FIRST):
-            return float(value)
-        elif count == 1 or (op == MIN and value < kept) or (op == MAX and value > kept):
-            kept = float(value)
-    if op == SUM:
-        kept = float(total)
-    elif op == MEAN and count > 0:
-        kept = total / count
-    elif op == STD and count > 1:
-        kept = np.sqrt(squares / (count - 1))
-    return float(kept)
+    return float(np.sqrt(squares / (count - 1))) if count > 1 else np.nan
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
@@ -132,7 +167,7 @@ def _gather(
     return count
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def of_words(
     words: NDArray[np.int64],
     column: int,

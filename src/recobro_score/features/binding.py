@@ -16,7 +16,7 @@ from recobro_score.features import judge, kernel
 from recobro_score.features.computed import column_of
 from recobro_score.features.history import bind_state, holders
 from recobro_score.features.local_date import bind_calendar
-from recobro_score.features.masks import fill_masks
+from recobro_score.features.masks import fill_masks, keep_words
 from recobro_score.features.program import AnyProgram, CalendarProgram, Program, StateProgram
 from recobro_score.features.recipes import PromiseRule
 from recobro_score.money import MISSING_MONEY
@@ -105,10 +105,8 @@ def _rows(program: Program, store: EventStore) -> kernel.Rows:
     table = store.tables[program.table.name]
     owner = store.account_debtor if program.table.by_debtor else np.arange(store.n_accounts)
     wholes, reals = _wholes(table, program), _reals(table, program.reals, store)
-    mask = np.empty(table.n_rows, np.uint64)
-    scale = major_units(store)
     offsets = frozen(table.offsets, np.int64)
-    fill_masks(program.tests, wholes, reals, offsets, scale, mask)
+    mask = _masks(program, table, wholes, reals, major_units(store))
     known = dict(zip(program.wholes, program.words, strict=True))
     rows = kernel.Rows(
         offsets,
@@ -121,6 +119,26 @@ def _rows(program: Program, store: EventStore) -> kernel.Rows:
         max((len(known[name]) + len(table.vocabularies[name]) for name in program.counted), default=0),
     )
     return _gathered(rows, table, store) if program.by_debtor else rows
+
+
+def _masks(
+    program: Program,
+    table: EventTable,
+    wholes: NDArray[np.int64],
+    reals: NDArray[np.float64],
+    scale: NDArray[np.float64],
+) -> NDArray[np.uint64]:
+    """Return the filters that each row passes for good."""
+    mask = np.full(table.n_rows, program.tests.every)
+    if len(program.tests.ranges):
+        fill_masks(program.tests.of_numbers(), wholes, reals, frozen(table.offsets, np.int64), scale, mask)
+    for place, column in enumerate(program.wholes):
+        if column in table.vocabularies:
+            codes = codes_of_words(program.words[place], table.vocabularies[column])
+            bits = program.tests.of_words(place, codes)
+            if bits is not None:
+                keep_words(bits, table.columns[column], mask)
+    return mask
 
 
 def _gathered(rows: kernel.Rows, table: EventTable, store: EventStore) -> kernel.Rows:
@@ -144,9 +162,9 @@ def _gathered(rows: kernel.Rows, table: EventTable, store: EventStore) -> kernel
 
 
 def _wholes(table: EventTable, program: Program) -> NDArray[np.int64]:
-    """Return money and category columns as rows of one array; a missing word is missing like money."""
-    stacked = np.empty((len(program.wholes), table.n_rows), np.int64)
-    for place, column in enumerate(program.wholes):
+    """Return the columns whose values are read as rows of one array; a missing word is missing like money."""
+    stacked = np.empty((program.valued, table.n_rows), np.int64)
+    for place, column in enumerate(program.wholes[: program.valued]):
         values = table.columns[column]
         if column in table.vocabularies:
             values = codes_of_words(program.words[place], table.vocabularies[column])[values]

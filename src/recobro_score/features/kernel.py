@@ -115,7 +115,7 @@ _BIT_PLACE = np.zeros(64, np.int64)
 _BIT_PLACE[[(_SEQUENCE << bit & 2**64 - 1) >> 58 for bit in range(64)]] = range(64)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def _choose(
     known_at: NDArray[np.int64],
     mask: NDArray[np.uint64],
@@ -208,47 +208,49 @@ def _scan(
     offsets, owner = borrowed(rows.offsets), borrowed(rows.owner)
     at, known_at, mask = borrowed(rows.at), borrowed(rows.known_at), borrowed(rows.mask)
     wholes, reals, values = borrowed(rows.wholes), borrowed(rows.reals), borrowed(out)
-    as_ofs, known_before, edges = moments
+    as_ofs, known_before = borrowed(moments.as_of), borrowed(moments.known_before)
+    edges, scales = borrowed(moments.edges), borrowed(scale)
     status, judged, kept = borrowed(room.status), borrowed(room.judged), borrowed(room.kept)
     chosen, ends, bounds = borrowed(room.chosen), borrowed(room.ends), borrowed(room.bounds)
     order, seen = borrowed(room.order), borrowed(room.seen)
     told = borrowed_told(told)
+    allows = told.allows
     lists = (chosen, bounds, kept)
-    is_judged = told.kind != NOBODY
+    of_rows = (code, half_life, parts[NO_VALUE], parts[NO_VALUE + 1])
+    of_wholes = (code, half_life, parts[WHOLE], parts[WHOLE + 1])
+    of_reals = (code, half_life, parts[REAL], parts[REAL + 1])
+    of_judged = (code, half_life, parts[JUDGED], parts[JUDGED + 1])
+    of_words = (code, spelled, parts[WORD], parts[WORD + 1])
+    is_judged, room_of_list, filters = told.kind != NOBODY, room.rows, slots.filters
     unshifted = int(np.int64(0))  # no literal, for which all that takes it would be compiled once more
     pair = -1
     for account in range(accounts[0], accounts[1]):
         begin, end = offsets[owner[account]], offsets[owner[account] + 1]
         for j in range(len(as_ofs)):
             pair += 1
-            for place in range(slots.filters):
-                ends[place] = place * room.rows
             if is_judged:
                 judge(told, account, (begin, end), at, known_at, as_ofs[j], (status, judged))
+            for place in range(filters):
+                ends[place] = place * room_of_list
             low = begin
             for k in range(order.shape[1]):
                 edge = order[j, k]
                 high = first_not_before(at, low, end, edges[j, edge])
                 if k > 0:
                     reach = (begin, low, high, is_judged)
-                    _choose(known_at, mask, reach, known_before[j], told.allows, status, chosen, ends)
-                for place in range(slots.filters):
+                    _choose(known_at, mask, reach, known_before[j], allows, status, chosen, ends)
+                for place in range(filters):
                     bounds[edge, place] = ends[place]
                 low = high
             where = (as_ofs[j], pair)
-            part = (code, half_life, parts[NO_VALUE], parts[NO_VALUE + 1])
-            _of_rows(part, at, lists, where, values)
-            part = (code, half_life, parts[WHOLE], parts[WHOLE + 1])
-            _of_column(part, wholes, at, (unshifted, scale[account]), lists, where, values)
-            part = (code, half_life, parts[REAL], parts[REAL + 1])
-            _of_column(part, reals, at, (unshifted, 1.0), lists, where, values)
-            part = (code, half_life, parts[JUDGED], parts[JUDGED + 1])
-            _of_column(part, judged, at, (begin, 1.0), lists, where, values)
-            part = (code, spelled, parts[WORD], parts[WORD + 1])
-            _of_words(part, wholes, seen, lists, where, values)
+            _of_rows(of_rows, at, lists, where, values)
+            _of_column(of_wholes, wholes, at, (unshifted, scales[account]), lists, where, values)
+            _of_column(of_reals, reals, at, (unshifted, 1.0), lists, where, values)
+            _of_column(of_judged, judged, at, (begin, 1.0), lists, where, values)
+            _of_words(of_words, wholes, seen, lists, where, values)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def _of_rows(part: Part, at: NDArray[np.int64], lists: Lists, place: Place, out: NDArray[np.float64]) -> None:
     """Fill the slots that read no value."""
     code, half_life, first_slot, last_slot = part
@@ -263,12 +265,14 @@ def _of_rows(part: Part, at: NDArray[np.int64], lists: Lists, place: Place, out:
             result = agg.of_streaks(op, chosen, first, last, bounds[low, run], bounds[high, run])
         elif op == agg.DECAYED_COUNT:
             result = agg.decayed_count(at, as_of, half_life[s], chosen, first, last)
+        elif op == agg.GAP_STD:
+            result = agg.deviation_of_gaps(at, chosen, first, last)
         else:
             result = agg.of_times(op, as_of, at, chosen, first, last)
         out[pair, code[s, DEST]] = result
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def _of_column(
     part: Part,
     values: NDArray[Any],
@@ -289,16 +293,20 @@ def _of_column(
     for s in range(first_slot, last_slot):
         op, column = code[s, OP], code[s, COLUMN]
         first, last = bounds[code[s, LOW], code[s, FILTER]], bounds[code[s, HIGH], code[s, FILTER]]
-        if op in (agg.MEDIAN, agg.MODE):
-            result = agg.of_ranks(op, values, column, shift, chosen, first, last, kept)
+        if op in (agg.SUM, agg.MEAN, agg.MIN, agg.MAX):
+            result = agg.of_values(op, values, column, shift, chosen, first, last)
+        elif op in (agg.LAST, agg.FIRST):
+            result = agg.at_the_end(op, values, column, shift, chosen, first, last)
+        elif op == agg.STD:
+            result = agg.deviation(values, column, shift, chosen, first, last)
         elif op == agg.DECAYED_SUM:
             result = agg.decayed_sum(values, column, at, as_of, half_life[s], chosen, (first, last))
         else:
-            result = agg.of_values(op, values, column, shift, chosen, first, last)
+            result = agg.of_ranks(op, values, column, shift, chosen, first, last, kept)
         out[pair, code[s, DEST]] = result / scale
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
 def _of_words(
     part: Part,
     words: NDArray[np.int64],
@@ -317,7 +325,7 @@ def _of_words(
         if op == agg.DISTINCT:
             result = agg.of_words(words, column, chosen, first, last, seen)
         else:
-            word = agg.of_values(op, words, column, unshifted, chosen, first, last)
+            word = agg.at_the_end(op, words, column, unshifted, chosen, first, last)
             result = MISSING_WORD
             if word == word:
                 result = spelled[code[s, SPELLED] + min(int(word), code[s, WORDS])]

@@ -41,6 +41,17 @@ class Tests(NamedTuple):
     limits: NDArray[np.float64]
     outside: NDArray[np.uint64]
 
+    def of_numbers(self) -> Tests:
+        """Return the conditions without those on words."""
+        return self._replace(lookups=self.lookups[:0])
+
+    def of_words(self, column: int, codes: NDArray[np.int64]) -> NDArray[np.uint64] | None:
+        """Return the bits that words of a column let pass, given by their codes; None if nothing asks."""
+        for start, words in self.lookups[self.lookups[:, _COLUMN] == column, _START:].tolist():
+            places = np.where(codes == MISSING_MONEY, words + 1, np.minimum(codes, words))
+            return frozen(self.bits[start + places], np.uint64)
+        return None
+
 
 def tests_of(
     filters: Sequence[Filter], wholes: Sequence[str], words: Sequence[tuple[str, ...]], reals: Sequence[str]
@@ -137,3 +148,10 @@ def fill_masks(
     for owner in range(len(offsets) - 1):
         rows = (offsets[owner], offsets[owner + 1])
         fill_mask(tests, wholes, reals, rows, scale[owner] if owner < len(scale) else 1.0, mask)
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def keep_words(bits: NDArray[np.uint64], codes: NDArray[np.int32], mask: NDArray[np.uint64]) -> None:
+    """Take from the masks of all rows the filters that a word does not pass; the last bits are of no word."""
+    for row in range(len(mask)):
+        mask[row] &= bits[codes[row]]

@@ -19,7 +19,7 @@ from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.features.program import Plan, compile_schema
 from recobro_score.features.schema import MISSING_WORD, FeatureSchema
 
-PAIRS_PER_BLOCK = 8192
+PAIRS_PER_BLOCK = 4096
 """Pairs whose columns are computed together; results do not depend on it."""
 
 
@@ -58,7 +58,8 @@ class _Job:
     def fill(self, first: int, last: int, out: NDArray[np.float64]) -> None:
         """Compute the pairs of the accounts ``first … last − 1`` into `out`."""
         m = len(self.as_ofs)
-        block = np.empty(((last - first) * m, len(self.schema.recipes)))
+        all_shown = len(self.plan.shown) == len(self.schema.recipes)
+        block = out if all_shown else np.empty((len(out), len(self.schema.recipes)))
         block[:, self.plan.missing] = np.nan
         block[:, self.plan.missing_words] = MISSING_WORD
         for scan in self.scans:
@@ -67,7 +68,8 @@ class _Job:
         as_of = np.tile(self.as_ofs, last - first)
         fill_static(self.plan.static, self.schema.vocabularies, self.store, accounts, as_of, block)
         kernel.combine(self.plan.derived, block)
-        np.take(block, self.plan.shown, axis=1, out=out)
+        if not all_shown:
+            np.take(block, self.plan.shown, axis=1, out=out)
 
 
 def compute(

@@ -26,7 +26,7 @@ from recobro_score.features.readable import (
     UNJUDGED,
     ReadableTable,
 )
-from recobro_score.features.recipes import Months, Recipe, Where, Window
+from recobro_score.features.recipes import Between, Months, Recipe, Where, Window
 from recobro_score.features.schema import FIRST_WORD, UNSEEN_WORD, FeatureSchema
 from recobro_score.features.validation import evaluation_order
 from recobro_score.timeline import add_months
@@ -85,6 +85,8 @@ class Program:
         What is scanned.
     wholes, reals : tuple of str
         Columns read as int64 (money, categories) and as float64 (numbers).
+    valued : int
+        How many of ``wholes`` hold values to read; the others only have words that filters name.
     words : tuple of tuple of str
         Per column of ``wholes`` the words that anything asks for, in the order of their codes.
     counted : tuple of str
@@ -107,6 +109,7 @@ class Program:
     table: ReadableTable
     wholes: tuple[str, ...]
     reals: tuple[str, ...]
+    valued: int
     words: tuple[tuple[str, ...], ...]
     counted: tuple[str, ...]
     tests: Tests
@@ -271,10 +274,12 @@ def _program(columns: Columns, filters: tuple[Filter, ...], vocabularies: Vocabu
     recipes = [recipe for _, recipe in columns]
     table = EVENT_TABLES[recipes[0].table]
     values = {str(recipe.value) for recipe in recipes if recipe.value is not None}
-    named = {c.column for filter_ in filters for c in filter_}
-    wholes = tuple(
-        sorted(name for name in (values | named) - {STATUS} if table.columns[name] in (MONEY, CATEGORY))
-    )
+    conditions = [condition for filter_ in filters for condition in filter_]
+    named = {condition.column for condition in conditions}
+    read = sorted(values | {condition.column for condition in conditions if isinstance(condition, Between)})
+    valued = [name for name in read if table.columns[name] in (MONEY, CATEGORY)]
+    tested = [name for name in sorted(named.difference(read, [STATUS])) if table.columns[name] == CATEGORY]
+    wholes = (*valued, *tested)
     reals = tuple(sorted((values | named).difference(wholes, table.judged, [STATUS])))
     words = tuple(_words(name, table, filters, recipes, vocabularies) for name in wholes)
     edges = tuple(dict.fromkeys(edge for recipe in recipes for edge in window_edges(recipe.window)))
@@ -284,6 +289,7 @@ def _program(columns: Columns, filters: tuple[Filter, ...], vocabularies: Vocabu
         table,
         wholes,
         reals,
+        len(valued),
         words,
         tuple(sorted(counted)),
         tests_of(filters, wholes, words, reals),
