@@ -32,6 +32,8 @@ FEATURES_VERSION = "1"
 PAIRS_PER_PART = 65_536
 """Rows computed and written together: what memory holds of the result."""
 
+_TURNED_AT_ONCE = 1024
+
 Progress = Callable[[str, float], None]
 
 
@@ -82,7 +84,8 @@ def features_to_parquet(
     """Compute the features of every account of a folder at every as-of, in bounded memory.
 
     The rows are those of `compute` on the whole portfolio, bit for bit. Memory holds one bucket of events and
-    a part of its features; the disk beside `out` holds the partitioned events while the work lasts.
+    a part of its features; the disk beside `out` holds the partitioned events while the work lasts. The files
+    are compressed with Snappy: half as large again as with Zstandard, for half the processor time.
 
     Parameters
     ----------
@@ -141,15 +144,23 @@ def features_to_parquet(
 def feature_table(matrix: FeatureMatrix) -> pa.Table:
     """Return a matrix as an Arrow table: keys, numbers and words, null where missing."""
     schema = matrix.schema
-    columns = np.ascontiguousarray(matrix.values.T)
     arrays = [matrix.account_ids, pa.array(matrix.as_of).cast(pa.timestamp("us", "UTC"))]
-    for name, kind, values in zip(schema.names, schema.kinds, columns, strict=True):
-        arrays.append(
-            pa.array(schema.words(name, values), pa.string())
-            if kind == "category"
-            else pa.array(values, from_pandas=True)
-        )
+    for name, kind, values in zip(schema.names, schema.kinds, _columns(matrix.values), strict=True):
+        if kind == "category":
+            arrays.append(pa.array(schema.words(name, values), pa.string()))
+        else:
+            missing = np.isnan(values)
+            arrays.append(pa.array(values, mask=missing if missing.any() else None))
     return pa.Table.from_arrays(arrays, schema=_arrow_schema(schema))
+
+
+def _columns(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the columns of a matrix as rows, turned in parts that a processor's cache holds."""
+    columns = np.empty(values.shape[::-1])
+    for low in range(0, len(values), _TURNED_AT_ONCE):
+        part = slice(low, low + _TURNED_AT_ONCE)
+        columns[:, part] = values[part].T
+    return columns
 
 
 def _arrow_schema(schema: FeatureSchema) -> pa.Schema:
@@ -168,8 +179,7 @@ def _write(matrices: Iterator[FeatureMatrix], schema: FeatureSchema, path: Path,
     with pq.ParquetWriter(
         partial,
         _arrow_schema(schema),
-        compression="zstd",
-        compression_level=1,
+        compression="snappy",
         use_dictionary=["account_id", "as_of", *words],
         write_statistics=["account_id", "as_of", *words],
         version="2.6",
