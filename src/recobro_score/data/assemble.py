@@ -24,6 +24,8 @@ from recobro_score.money import to_minor
 _Columns = tuple[dict[str, NDArray[Any]], dict[str, tuple[str, ...]], dict[str, pa.StringArray]]
 """Columns, vocabularies and ids of a table."""
 
+_AT_ONCE = 1 << 14
+
 ALWAYS = int(np.iinfo(np.int64).min)
 """The known clock of undated facts: they were always known."""
 
@@ -73,8 +75,8 @@ def codes_of(ids: pa.StringArray, known: pa.StringArray) -> NDArray[np.int64]:
     """Return the position of each id among the known ones (−1 = unknown or missing)."""
     if isinstance(ids, pa.DictionaryArray):
         places = ids.indices.fill_null(-1) if ids.null_count else ids.indices
-        codes: NDArray[np.int64] = np.append(codes_of(ids.dictionary, known), -1)[places.to_numpy()]
-        return codes
+        codes: NDArray[np.int64] = np.append(codes_of(ids.dictionary, known), -1)
+        return codes.take(places.to_numpy())
     found = pc.index_in(ids, value_set=known)
     return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
@@ -86,13 +88,23 @@ def encode(values: pa.StringArray) -> tuple[NDArray[np.int32], tuple[str, ...]]:
     encoded = values.dictionary_encode()
     words = encoded.dictionary.to_pylist()
     codes = (encoded.indices.fill_null(-1) if encoded.null_count else encoded.indices).to_numpy()
-    counts = np.bincount(codes[codes >= 0] if encoded.null_count else codes, minlength=len(words))
-    vocabulary = tuple(sorted(word for word, count in zip(words, counts, strict=True) if count))
+    occurs = _occurring(codes, len(words))
+    vocabulary = tuple(sorted(word for word, found in zip(words, occurs, strict=True) if found))
     if vocabulary == tuple(words):
-        return codes.copy(), vocabulary
+        return codes.astype(np.int32), vocabulary
     positions = {word: position for position, word in enumerate(vocabulary)}
     ranks = np.array([*(positions.get(word, -1) for word in words), -1], dtype=np.int32)
-    return ranks[codes], vocabulary
+    return ranks.take(codes), vocabulary
+
+
+def _occurring(codes: NDArray[np.integer[Any]], words: int) -> NDArray[np.bool_]:
+    """Return which words occur; where all do, the first rows tell."""
+    found = np.zeros(words + 1, dtype=bool)
+    for low in range(0, len(codes), _AT_ONCE):
+        found[codes[low : low + _AT_ONCE]] = True
+        if found[:-1].all():
+            break
+    return found[:-1]
 
 
 def mark_duplicates(checked: Checked, known_at: NDArray[np.int64]) -> None:
@@ -146,7 +158,7 @@ def assemble(checked: Checked, people: Population, *, lag: int, plan_start: Mapp
     _mark_backward_periods(checked)
     at, known_at = _clocks(checked, people, owner, lag=lag, plan_start=plan_start)
     mark_duplicates(checked, known_at)
-    rows = np.flatnonzero(checked.good())
+    rows = checked.log.good_rows()
     if contract.owner == "either":
         rows, owner_of_row = _expand_holds(checked, people, rows)
         at, known_at = at[rows], known_at[rows]
@@ -158,7 +170,7 @@ def assemble(checked: Checked, people: Population, *, lag: int, plan_start: Mapp
     keys = content_keys([minor.get(name, checked.values(name)) for name in _tie_order(contract)], rows)
     arranged = arrange(owner_of_row, n_owners, at, known_at, keys)
     possible_duplicates = len(np.unique(rows[arranged.repeated]))
-    rows = rows[arranged.order]
+    rows = rows.take(arranged.order)
     columns, vocabularies, ids = _columns(checked, minor, rows)
     table = EventTable(
         contract.table, arranged.offsets, arranged.at, arranged.known_at, columns, vocabularies, ids
@@ -191,11 +203,11 @@ def _no_columns(contract: Contract) -> _Columns:
 
 def _rows(values: Any, rows: NDArray[np.int64]) -> Any:  # noqa: ANN401 - Arrow or numpy
     if not isinstance(values, pa.Array):
-        return values[rows]
+        return values.take(rows)
     if isinstance(values, pa.DictionaryArray):
         codes = values.indices
         if codes.null_count == 0:
-            taken = pa.array(codes.to_numpy()[rows])
+            taken = pa.array(codes.to_numpy().take(rows))
         elif codes.null_count == len(codes):
             taken = pa.nulls(len(rows), codes.type)
         else:
@@ -261,6 +273,8 @@ def _clocks(
         known_at = np.where(given.missing, ALWAYS, given.values)
         return known_at, known_at
     at = checked.values(contract.clock)
+    if not given.missing.any():
+        return at, given.values
     default = at + lag
     if contract.scheduled and len(people.opened_at):
         default = people.opened_at[np.maximum(owner, 0)] + lag

@@ -122,12 +122,12 @@ class Homes:
 
     def deal(
         self, codes: NDArray[np.int32]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
         """Deal out rows by the codes of their accounts, leaving out −1.
 
         Returns
         -------
-        order : int32 array
+        order : int64 array
             The rows by bucket, otherwise as they come.
         numbers : int32 array
             The number of each row's account in its bucket, in that order.
@@ -176,7 +176,7 @@ def _first_rows(account_ids: pa.StringArray, known: pa.StringArray) -> NDArray[n
 @numba.njit(nogil=True, cache=True)
 def _deal(
     codes: NDArray[np.int32], bucket: NDArray[np.unsignedinteger[Any]], starts: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
     buckets = len(starts) - 1
     bounds = np.zeros(buckets + 1, np.int64)
     home = np.empty_like(codes)
@@ -188,7 +188,7 @@ def _deal(
     for one in range(buckets):
         bounds[one + 1] += bounds[one]
     free = bounds[:-1].copy()
-    order = np.empty(bounds[buckets], np.int32)
+    order = np.empty(bounds[buckets], np.int64)
     numbers = np.empty(bounds[buckets], np.int32)
     for row in range(len(codes)):
         if home[row] >= 0:

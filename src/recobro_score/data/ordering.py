@@ -105,7 +105,8 @@ def _by_clocks(
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(owner, minlength=owners))])
         arranged = Arranged(order, offsets, at[order], known_at[order], none)
         return arranged, _same_as_previous(order, [owner, at, known_at])
-    offsets, order, at, known_at = _group(owner, owners, at, known_at)
+    offsets, order = _group(owner, owners)
+    at, known_at = at.take(order), known_at.take(order)
     for group in _sort_groups(offsets, order, at, known_at, _LONG):
         part = slice(offsets[group], offsets[group + 1])
         inner = np.lexsort((known_at[part], at[part]))
@@ -114,28 +115,21 @@ def _by_clocks(
     return Arranged(order, offsets, at, known_at, none), _ties(offsets, at, known_at)
 
 
-_Grouped = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
-
-
 @numba.njit(nogil=True, cache=True)
-def _group(
-    owner: NDArray[np.int64], owners: int, at: NDArray[np.int64], known_at: NDArray[np.int64]
-) -> _Grouped:
-    """Return where each owner's rows begin, and the rows and their clocks by owner, else as they came."""
+def _group(owner: NDArray[np.int64], owners: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where each owner's rows begin, and the rows by owner, else as they came."""
     offsets = np.zeros(owners + 1, np.int64)
     for one in owner:
         offsets[one + 1] += 1
     for i in range(owners):
         offsets[i + 1] += offsets[i]
     free = offsets[:-1].copy()
-    order, grouped_at, grouped_known = np.empty_like(at), np.empty_like(at), np.empty_like(at)
+    order = np.empty(len(owner), np.int64)
     for row in range(len(owner)):
         place = free[owner[row]]
         free[owner[row]] = place + 1
         order[place] = row
-        grouped_at[place] = at[row]
-        grouped_known[place] = known_at[row]
-    return offsets, order, grouped_at, grouped_known
+    return offsets, order
 
 
 @numba.njit(nogil=True, cache=True)

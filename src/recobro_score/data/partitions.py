@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from recobro_score.data.coded import Coder, Words, checked_of, joined
 from recobro_score.data.contracts import CONTRACTS
 from recobro_score.data.homes import Homes, deal
 from recobro_score.data.options import PortfolioOptions
-from recobro_score.data.portfolio import Portfolio
+from recobro_score.data.parse import Format
+from recobro_score.data.portfolio import Portfolio, check_all
 from recobro_score.data.quarantine import Quarantine, TableCounts
 from recobro_score.data.sources import table_files
 from recobro_score.data.streams import TableStream
@@ -32,7 +34,7 @@ from recobro_score.errors import ContractError
 
 INDEX = "partition.json"
 ROW = "__row"
-_FORMAT = 2
+_FORMAT = 3
 _ROWS_PER_BUCKET = 1_500_000
 _MOST_BUCKETS = 400
 """Two files of each bucket are open at a time."""
@@ -40,7 +42,7 @@ _MOST_BUCKETS = 400
 _IDS = "account_ids"
 _CODE = "__account"
 _CODED = ".coded"
-"""Rows that name an account of the bucket hold its place in the list of ids, and lie apart from others."""
+"""Good rows of an account of the bucket lie apart from others: its place in the list of ids, and plain cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,17 @@ class Partitions:
         Number of parts.
     rows : mapping of str to int
         Rows of each table of the source.
+    how : Format
+        How cells were read.
+    words : mapping of str to mapping
+        Per table, the words of each category column by their codes.
     """
 
     folder: Path
     buckets: int
     rows: Mapping[str, int]
+    how: Format
+    words: Mapping[str, Words]
 
     @classmethod
     def open(cls, folder: str | Path) -> Partitions:
@@ -76,7 +84,7 @@ class Partitions:
         if fields.get("format") != _FORMAT:
             msg = f"{folder} holds no partitions of format {_FORMAT}"
             raise ContractError(msg)
-        return cls(folder, fields["buckets"], fields["rows"])
+        return cls(folder, fields["buckets"], fields["rows"], Format(**fields["how"]), fields["words"])
 
     def read(self, bucket: int, *, options: PortfolioOptions | None = None) -> Portfolio:
         """Return one part as a portfolio; rows in its quarantine are numbered as in the source.
@@ -84,25 +92,25 @@ class Partitions:
         Raises
         ------
         ContractError
-            If tables are broken as a whole.
+            If tables are broken as a whole, or were split under other options than those given.
         """
+        options = options or PortfolioOptions()
+        if options.format() != self.how:
+            msg = f"{self.folder} was split under other options: cells were read as {self.how}"
+            raise ContractError(msg)
         ids = _read_stream(self._path(bucket, _IDS)).column(0).combine_chunks()
-        frames, numbers = {}, {}
-        for table in self.rows:
-            frame = _read_stream(self._path(bucket, table))
-            coded = self._path(bucket, table + _CODED)
-            if coded.is_file():
-                frame = _decoded(_read_stream(coded), frame, ids)
-            numbers[table] = frame.column(ROW).to_numpy()
-            frames[table] = frame.drop_columns([ROW])
-        portfolio = Portfolio.from_frames(frames, options=options)
-        return Portfolio(
-            store=portfolio.store,
-            quarantine=_numbered(portfolio.quarantine, numbers),
-            counts=portfolio.counts,
-            options=portfolio.options,
-            newest=portfolio.newest,
-        )
+        given = {table: _read_stream(self._path(bucket, table)) for table in self.rows}
+        numbers = {table: rows.column(ROW).to_numpy() for table, rows in given.items()}
+        checked = check_all({table: rows.drop_columns([ROW]) for table, rows in given.items()}, options)
+        for table, words in self.words.items():
+            path = self._path(bucket, table + _CODED)
+            if path.is_file():
+                rows = _read_coded(path)
+                accounts = pa.DictionaryArray.from_arrays(pa.array(rows.column(_CODE).to_numpy()), ids)
+                checked[table] = joined(checked_of(CONTRACTS[table], rows, accounts, words), checked[table])
+                numbers[table] = np.append(rows.column(ROW).to_numpy(), numbers[table])
+        portfolio = Portfolio.of_checked(checked, options, given=set(given))
+        return replace(portfolio, quarantine=_numbered(portfolio.quarantine, numbers))
 
     def _path(self, bucket: int, table: str) -> Path:
         return _path(self.folder, bucket, table)
@@ -126,7 +134,7 @@ def partition(
     buckets : int, optional
         Number of parts; by default one for every million and a half rows.
     options : PortfolioOptions, optional
-        As the parts will be read: column names matter here.
+        As the parts will be read.
 
     Raises
     ------
@@ -149,10 +157,12 @@ def partition(
     with closing(_Deck(out, _IDS, buckets)) as ids:
         for bucket in range(buckets):
             ids.write(bucket, pa.record_batch({"account_id": homes.account_ids(bucket)}))
-    split = {table: _split(source, homes, out) for table, source in sources.items()}
-    index = {"format": _FORMAT, "buckets": buckets, "rows": split}
-    (out / INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
-    return Partitions(out, buckets, split)
+    coders = {table: Coder.of(source) for table, source in sources.items()}
+    split = {table: _split(coder, homes, out) for table, coder in coders.items()}
+    words = {table: coder.words() for table, coder in coders.items()}
+    index = {"format": _FORMAT, "buckets": buckets, "rows": split, "how": asdict(options.format())}
+    (out / INDEX).write_text(json.dumps(index | {"words": words}, indent=1) + "\n", encoding="utf-8")
+    return Partitions(out, buckets, split, options.format(), words)
 
 
 def merge_counts(parts: list[Mapping[str, TableCounts]]) -> dict[str, TableCounts]:
@@ -202,19 +212,20 @@ class _Deck:
             writer.close()
 
 
-def _split(source: TableStream, homes: Homes, out: Path) -> int:
+def _split(coder: Coder, homes: Homes, out: Path) -> int:
     """Write one table's rows to the buckets; return how many there are."""
+    source = coder.source
     table = source.contract.table
     number = 0
     others, coded = (_Deck(out, name, homes.buckets) for name in (table, table + _CODED))
     with closing(others), closing(coded):
         for rows in source.batches():
             codes = homes.codes(source, rows)
-            order, numbers, bounds = homes.deal(codes)
-            if len(order):
-                known = rows.remove_column(rows.schema.get_field_index(source.names["account_id"]))
-                dealt = _taken(known, order, number)
-                coded.deal(dealt.append_column(_CODE, pa.array(numbers)), bounds)
+            if (codes >= 0).any():
+                columns, left_out = coder.read(rows)
+                codes[left_out] = -1
+                order, accounts, bounds = homes.deal(codes)
+                coded.deal(_coded(columns, order, accounts, number), bounds)
             rest = np.flatnonzero(codes < 0)
             if len(rest):
                 order, bounds = deal(homes.of_rows(source, rows.take(pa.array(rest))), homes.buckets)
@@ -226,26 +237,22 @@ def _split(source: TableStream, homes: Homes, out: Path) -> int:
     return number
 
 
+def _coded(
+    columns: Mapping[str, Any], order: NDArray[np.int64], accounts: NDArray[np.int32], first: int
+) -> pa.RecordBatch:
+    """Return columns in an order, with the rows' accounts and numbers in the source."""
+    where = pa.array(order)
+    taken = {
+        name: pc.take(values, where, boundscheck=False) if isinstance(values, pa.Array) else values.take(order)
+        for name, values in columns.items()
+    }
+    return pa.record_batch(taken | {_CODE: accounts, ROW: order + first})
+
+
 def _taken(rows: pa.RecordBatch, order: NDArray[np.integer[Any]], first: int) -> pa.RecordBatch:
     """Return rows in an order, with their numbers in the source."""
     taken = pc.take(rows, pa.array(order), boundscheck=False)
     return taken.append_column(ROW, pa.array(order.astype(np.int64) + first))
-
-
-def _decoded(coded: pa.Table, others: pa.Table, known: pa.StringArray) -> pa.Table:
-    """Return the rows of both, the account ids as a dictionary."""
-    name = next(name for name in others.column_names if name not in coded.column_names)
-    places = coded.column(_CODE).to_numpy()
-    rows = coded.drop_columns([_CODE])
-    missing = None
-    if others.num_rows:
-        unknown = others.column(name).combine_chunks().cast(pa.string()).dictionary_encode()
-        rows = pa.concat_tables([rows, others.select(rows.column_names)]).unify_dictionaries()
-        places = np.append(places, unknown.indices.fill_null(-len(known) - 1).to_numpy() + len(known))
-        known = pa.concat_arrays([known, unknown.dictionary])
-        missing = places < 0
-    ids = pa.DictionaryArray.from_arrays(pa.array(places, mask=missing), known)
-    return rows.append_column(name, ids).combine_chunks()
 
 
 def _numbered(quarantine: Quarantine, numbers: Mapping[str, NDArray[np.int64]]) -> Quarantine:
@@ -266,3 +273,8 @@ def _path(folder: Path, bucket: int, name: str) -> Path:
 def _read_stream(path: Path) -> pa.Table:
     with pa.ipc.open_stream(str(path)) as stream:
         return stream.read_all().unify_dictionaries().combine_chunks()
+
+
+def _read_coded(path: Path) -> pa.Table:
+    with pa.memory_map(str(path)) as file, pa.ipc.open_stream(file) as stream:
+        return stream.read_all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,8 +70,14 @@ class Portfolio:
             If tables are broken as a whole; one error lists everything wrong with all of them.
         """
         options = options or PortfolioOptions()
-        checked = _check_all(frames, options)
-        given = {table_name(source) for source in frames}
+        checked = check_all(frames, options)
+        return cls.of_checked(checked, options, given={table_name(source) for source in frames})
+
+    @classmethod
+    def of_checked(
+        cls, checked: Mapping[str, Checked], options: PortfolioOptions, *, given: Set[str]
+    ) -> Portfolio:
+        """Build a portfolio from checked tables, of which some were given at all (see `check_all`)."""
         store, duplicates = build_store(checked, options, given=given)
         portfolio = cls(
             store=store,
@@ -186,8 +192,14 @@ def _told_of(debtor: str, accounts: int) -> str:
     return f"debtor {debtor!r} holds {accounts:,} accounts: if the id is a placeholder, give each its own"
 
 
-def _check_all(frames: Mapping[str, Any], options: PortfolioOptions) -> dict[str, Checked]:
-    """Check every table, and raise one error that lists all that is broken."""
+def check_all(frames: Mapping[str, Any], options: PortfolioOptions) -> dict[str, Checked]:
+    """Check every table.
+
+    Raises
+    ------
+    ContractError
+        If tables are broken as a whole or missing; one error lists all that is.
+    """
     options.check_names()
     how = options.format()
     problems: list[Problem] = []

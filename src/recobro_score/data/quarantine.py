@@ -127,9 +127,9 @@ class FailureLog:
 
     def mark(self, rows: NDArray[np.bool_] | NDArray[np.int64], rule: str, column: str | None = None) -> None:
         """Say that rows break a rule, unless they broke another one before."""
-        positions = np.flatnonzero(rows) if rows.dtype == bool else rows
-        if len(positions) == 0:
+        if not rows.any() if rows.dtype == bool else len(rows) == 0:
             return
+        positions = np.flatnonzero(rows) if rows.dtype == bool else rows
         self.kinds.append((rule, column))
         self.rules_broken[positions[self.rules_broken[positions] == 0]] = len(self.kinds)
 
@@ -137,6 +137,10 @@ class FailureLog:
     def good(self) -> NDArray[np.bool_]:
         """Rows that broke no rule."""
         return np.asarray(self.rules_broken == 0, dtype=bool)
+
+    def good_rows(self) -> NDArray[np.int64]:
+        """Return the positions of the rows that broke no rule."""
+        return np.flatnonzero(self.good) if self.kinds else np.arange(len(self.rules_broken))
 
     def failures(self) -> Failures:
         """Return what was collected."""
