@@ -7,12 +7,16 @@ instalment of another debtor's plan: all are mistakes in the data, or nearly so,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from recobro_score.data.contracts import CONTRACTS
+
+if TYPE_CHECKING:
+    import duckdb
 
 Sources = Mapping[str, tuple[ds.Dataset, Mapping[str, str]]]
 """Per table: its data, and what the columns of the contract are called there."""
@@ -35,6 +39,12 @@ def linked_debtors(accounts: pa.Table, sources: Sources) -> dict[str, str]:
     dict of str to str
         Keys are debtor ids, and ``account:<id>`` for an account that nobody is known to owe.
     """
+    ids = accounts["account"]
+    repeated = pc.count_distinct(ids).as_py() < len(ids) - ids.null_count
+    if not repeated and "holds" not in sources and next(_shared_ids(sources), None) is None:
+        return {}
+    import duckdb
+
     leader: dict[str, str] = {}
 
     def find(key: str) -> str:
