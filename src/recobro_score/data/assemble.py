@@ -76,7 +76,7 @@ def codes_of(ids: pa.StringArray, known: pa.StringArray) -> NDArray[np.int64]:
     if isinstance(ids, pa.DictionaryArray):
         places = ids.indices.fill_null(-1) if ids.null_count else ids.indices
         codes: NDArray[np.int64] = np.append(codes_of(ids.dictionary, known), -1)
-        return codes.take(places.to_numpy())
+        return codes.take(places.to_numpy().astype(np.int64))
     found = pc.index_in(ids, value_set=known)
     return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64)
 
@@ -159,18 +159,19 @@ def assemble(checked: Checked, people: Population, *, lag: int, plan_start: Mapp
     at, known_at = _clocks(checked, people, owner, lag=lag, plan_start=plan_start)
     mark_duplicates(checked, known_at)
     rows = checked.log.good_rows()
+    as_they_came = contract.owner != "either" and len(rows) == checked.n_rows
     if contract.owner == "either":
         rows, owner_of_row = _expand_holds(checked, people, rows)
         at, known_at = at[rows], known_at[rows]
-    elif len(rows) < checked.n_rows:
-        owner_of_row, at, known_at = owner[rows], at[rows], known_at[rows]
-    else:
+    elif as_they_came:
         owner_of_row = owner
+    else:
+        owner_of_row, at, known_at = owner[rows], at[rows], known_at[rows]
     n_owners = len(people.debtor_ids if contract.owner == "debtor" else people.account_ids)
     keys = content_keys([minor.get(name, checked.values(name)) for name in _tie_order(contract)], rows)
     arranged = arrange(owner_of_row, n_owners, at, known_at, keys)
     possible_duplicates = len(np.unique(rows[arranged.repeated]))
-    rows = rows.take(arranged.order)
+    rows = arranged.order if as_they_came else rows.take(arranged.order)
     columns, vocabularies, ids = _columns(checked, minor, rows)
     table = EventTable(
         contract.table, arranged.offsets, arranged.at, arranged.known_at, columns, vocabularies, ids
@@ -345,7 +346,7 @@ def _derive(table: EventTable, columns: dict[str, NDArray[Any]], people: Populat
         words = table.vocabularies["kind"]
         sign = np.zeros(len(words) + 1, dtype=np.int64)
         sign[: len(words)] = [{"payment": 1, "reversal": -1}.get(word, 0) for word in words]
-        columns["recovery"] = sign[columns["kind"]] * np.abs(columns["amount"])
+        columns["recovery"] = sign.take(columns["kind"]) * np.abs(columns["amount"])
     if table.name == "contacts":
         minute, weekday = local_minutes(table.at, table.offsets, people.zone, people.zones)
         columns["local_minute"], columns["local_weekday"] = minute, weekday

@@ -33,7 +33,7 @@ class Homes:
     accounts : IdLookup
         The different account ids, bucket by bucket; a place among them is the account's code.
     bucket : unsigned integer array, shape (n_accounts,)
-        Where each account lives.
+        Where each account lives: grows with the code.
     starts : int64 array, shape (buckets + 1,)
         The codes ``starts[b] … starts[b + 1] − 1`` live in bucket ``b``.
     moved_from : IdLookup

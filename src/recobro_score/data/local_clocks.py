@@ -87,10 +87,11 @@ def _fill(
     """Fill minutes and weekdays; return False as soon as a row lies in a quarter without one offset."""
     for owner in range(len(offsets) - 1):
         for row in range(offsets[owner], offsets[owner + 1]):
-            shift = np.int64(shifts[zone[owner], at[row] // _QUARTER - first])
+            utc = at[row] // US_PER_MINUTE
+            shift = np.int64(shifts[zone[owner], utc // _QUARTER_MINUTES - first])
             if shift == _MIXED:
                 return False
-            local = at[row] // US_PER_MINUTE + shift
+            local = utc + shift
             day = local // _MINUTES_PER_DAY
             minute[row] = local - day * _MINUTES_PER_DAY
             weekday[row] = (day + _THURSDAY) % 7

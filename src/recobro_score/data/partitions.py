@@ -100,7 +100,7 @@ class Partitions:
             raise ContractError(msg)
         ids = _read_stream(self._path(bucket, _IDS)).column(0).combine_chunks()
         given = {table: _read_stream(self._path(bucket, table)) for table in self.rows}
-        numbers = {table: rows.column(ROW).to_numpy() for table, rows in given.items()}
+        numbers = {table: rows.column(ROW) for table, rows in given.items()}
         checked = check_all({table: rows.drop_columns([ROW]) for table, rows in given.items()}, options)
         for table, words in self.words.items():
             path = self._path(bucket, table + _CODED)
@@ -108,7 +108,7 @@ class Partitions:
                 rows = _read_coded(path)
                 accounts = pa.DictionaryArray.from_arrays(pa.array(rows.column(_CODE).to_numpy()), ids)
                 checked[table] = joined(checked_of(CONTRACTS[table], rows, accounts, words), checked[table])
-                numbers[table] = np.append(rows.column(ROW).to_numpy(), numbers[table])
+                numbers[table] = pa.chunked_array([*rows.column(ROW).chunks, *numbers[table].chunks], pa.int64())
         portfolio = Portfolio.of_checked(checked, options, given=set(given))
         return replace(portfolio, quarantine=_numbered(portfolio.quarantine, numbers))
 
@@ -255,13 +255,14 @@ def _taken(rows: pa.RecordBatch, order: NDArray[np.integer[Any]], first: int) ->
     return taken.append_column(ROW, pa.array(order.astype(np.int64) + first))
 
 
-def _numbered(quarantine: Quarantine, numbers: Mapping[str, NDArray[np.int64]]) -> Quarantine:
+def _numbered(quarantine: Quarantine, numbers: Mapping[str, pa.ChunkedArray]) -> Quarantine:
     """Return the quarantine with the row numbers of the source."""
     table = quarantine.table
     if table.num_rows == 0:
         return quarantine
+    known = {name: numbers[name].to_numpy() for name in set(table["table"].to_pylist())}
     pairs: Any = zip(table["table"].to_pylist(), table["row"].to_pylist(), strict=True)
-    rows = pa.array([int(numbers[name][row]) for name, row in pairs], pa.int64())
+    rows = pa.array([int(known[name][row]) for name, row in pairs], pa.int64())
     place = table.schema.get_field_index("row")
     return Quarantine(table.set_column(place, table.schema.field("row"), rows))
 
