@@ -16,8 +16,6 @@ from recobro_score.data.assemble import (
     Assembled,
     Population,
     assemble,
-    codes_of,
-    encode,
     mark_duplicates,
     mark_unreadable_money,
     plan_starts,
@@ -25,6 +23,7 @@ from recobro_score.data.assemble import (
 from recobro_score.data.check import Checked
 from recobro_score.data.contracts import EVENT_TABLES, SAFETY_TABLES
 from recobro_score.data.disproofs import disproofs, disproved
+from recobro_score.data.encoding import codes_of, encode
 from recobro_score.data.events import EventStore
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.parse import text_of

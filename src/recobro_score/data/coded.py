@@ -99,7 +99,8 @@ class Coder:
                 codes[place] = known.get(word, _LEFT_OUT)
         codes[parsed.bad] = _LEFT_OUT
         places = cells.indices.fill_null(len(different) - 1) if cells.null_count else cells.indices
-        return codes.take(places.to_numpy())
+        found: NDArray[np.int16] = codes.take(places.to_numpy())
+        return found
 
 
 def _plain(column: Column, parsed: Parsed) -> Any:  # noqa: ANN401 - Arrow or numpy

@@ -63,7 +63,7 @@ class Homes:
         nobody = (IdLookup.of(account_ids[:0]), np.zeros(0, np.uint16), np.zeros(1, np.int64))
         homes = cls(buckets, *nobody, moved_from, moved_to)
         known = account_ids.drop_null().unique()
-        bucket = homes.of_texts(debtor_ids.take(pa.array(_first_rows(account_ids, known))), known)
+        bucket = homes.of_texts(_owed_by(account_ids, debtor_ids, known), known)
         order = np.argsort(bucket, kind="stable")
         return replace(
             homes,
@@ -164,13 +164,16 @@ def _named_accounts(sources: Mapping[str, TableStream]) -> tuple[pa.StringArray,
     return pa.concat_arrays(accounts), pa.concat_arrays(debtors)
 
 
-def _first_rows(account_ids: pa.StringArray, known: pa.StringArray) -> NDArray[np.int64]:
-    """Return the row in which each account is named first."""
+def _owed_by(
+    account_ids: pa.StringArray, debtor_ids: pa.StringArray, known: pa.StringArray
+) -> pa.StringArray:
+    """Return the debtor that each known account's rows name first; null where none of them names one."""
     codes = IdLookup.of(known).codes(account_ids)
-    named = np.flatnonzero(codes >= 0)[::-1]
-    first = np.empty(len(known), np.int64)
-    first[codes[named]] = named
-    return first
+    named = np.asarray(debtor_ids.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+    rows = np.flatnonzero((codes >= 0) & named)[::-1]
+    first = np.full(len(known), -1, np.int64)
+    first[codes[rows]] = rows
+    return debtor_ids.take(pa.array(first, mask=first < 0))
 
 
 @numba.njit(nogil=True, cache=True)

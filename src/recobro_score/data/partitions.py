@@ -42,7 +42,7 @@ _MOST_BUCKETS = 400
 _IDS = "account_ids"
 _CODE = "__account"
 _CODED = ".coded"
-"""Good rows of an account of the bucket lie apart from others: its place in the list of ids, and plain cells."""
+"""Good rows of the bucket's accounts lie apart: plain cells, and the account's place in the list of ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Partitions:
             raise ContractError(msg)
         ids = _read_stream(self._path(bucket, _IDS)).column(0).combine_chunks()
         given = {table: _read_stream(self._path(bucket, table)) for table in self.rows}
-        numbers = {table: rows.column(ROW) for table, rows in given.items()}
+        numbers = {table: rows.column(ROW).chunks for table, rows in given.items()}
         checked = check_all({table: rows.drop_columns([ROW]) for table, rows in given.items()}, options)
         for table, words in self.words.items():
             path = self._path(bucket, table + _CODED)
@@ -108,7 +108,7 @@ class Partitions:
                 rows = _read_coded(path)
                 accounts = pa.DictionaryArray.from_arrays(pa.array(rows.column(_CODE).to_numpy()), ids)
                 checked[table] = joined(checked_of(CONTRACTS[table], rows, accounts, words), checked[table])
-                numbers[table] = pa.chunked_array([*rows.column(ROW).chunks, *numbers[table].chunks], pa.int64())
+                numbers[table] = [*rows.column(ROW).chunks, *numbers[table]]
         portfolio = Portfolio.of_checked(checked, options, given=set(given))
         return replace(portfolio, quarantine=_numbered(portfolio.quarantine, numbers))
 
@@ -228,8 +228,8 @@ def _split(coder: Coder, homes: Homes, out: Path) -> int:
                 coded.deal(_coded(columns, order, accounts, number), bounds)
             rest = np.flatnonzero(codes < 0)
             if len(rest):
-                order, bounds = deal(homes.of_rows(source, rows.take(pa.array(rest))), homes.buckets)
-                others.deal(_taken(rows, rest[order], number), bounds)
+                places, bounds = deal(homes.of_rows(source, rows.take(pa.array(rest))), homes.buckets)
+                others.deal(_taken(rows, rest[places], number), bounds)
             number += len(rows)
         if not others.writers:
             nothing = pa.RecordBatch.from_pylist([], schema=source.data.schema)
@@ -241,11 +241,9 @@ def _coded(
     columns: Mapping[str, Any], order: NDArray[np.int64], accounts: NDArray[np.int32], first: int
 ) -> pa.RecordBatch:
     """Return columns in an order, with the rows' accounts and numbers in the source."""
-    where = pa.array(order)
-    taken = {
-        name: pc.take(values, where, boundscheck=False) if isinstance(values, pa.Array) else values.take(order)
-        for name, values in columns.items()
-    }
+    is_id = {name: isinstance(values, pa.Array) for name, values in columns.items()}
+    where = pa.array(order) if any(is_id.values()) else order
+    taken = {name: values.take(where if is_id[name] else order) for name, values in columns.items()}
     return pa.record_batch(taken | {_CODE: accounts, ROW: order + first})
 
 
@@ -255,12 +253,13 @@ def _taken(rows: pa.RecordBatch, order: NDArray[np.integer[Any]], first: int) ->
     return taken.append_column(ROW, pa.array(order.astype(np.int64) + first))
 
 
-def _numbered(quarantine: Quarantine, numbers: Mapping[str, pa.ChunkedArray]) -> Quarantine:
+def _numbered(quarantine: Quarantine, numbers: Mapping[str, list[pa.Array]]) -> Quarantine:
     """Return the quarantine with the row numbers of the source."""
     table = quarantine.table
     if table.num_rows == 0:
         return quarantine
-    known = {name: numbers[name].to_numpy() for name in set(table["table"].to_pylist())}
+    named = set(table["table"].to_pylist())
+    known = {name: pa.chunked_array(numbers[name], pa.int64()).to_numpy() for name in named}
     pairs: Any = zip(table["table"].to_pylist(), table["row"].to_pylist(), strict=True)
     rows = pa.array([int(known[name][row]) for name, row in pairs], pa.int64())
     place = table.schema.get_field_index("row")

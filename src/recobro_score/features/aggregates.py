@@ -88,9 +88,9 @@ def of_values(
         return total / count if count > 0 else np.nan
     for k in range(first, last):
         value = values[column, chosen[k] - shift]
-        if value == value and value != MISSING_MONEY:
-            if not (value <= kept if op == MAX else value >= kept):
-                kept = float(value)
+        further = not (value <= kept if op == MAX else value >= kept)
+        if further and value == value and value != MISSING_MONEY:
+            kept = float(value)
     return kept
 
 

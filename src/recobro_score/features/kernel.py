@@ -17,7 +17,6 @@ from recobro_score.data.borrowed import borrowed
 from recobro_score.features import aggregates as agg
 from recobro_score.features.bisection import first_not_before
 from recobro_score.features.judge import NOBODY, Told, borrowed_told, judge
-from recobro_score.features.masks import MAX_FILTERS
 
 NO_VALUE, WHOLE, REAL, WORD, JUDGED = range(5)
 """Where a slot finds its value: nowhere, money (int64), number (float64), category code (int64), judged."""

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recobro_score.calendars import as_datetime
-from recobro_score.data.assemble import codes_of, encode
 from recobro_score.data.contracts import CONTRACTS
 from recobro_score.data.contracts import Column as Field
+from recobro_score.data.encoding import codes_of, encode
 from recobro_score.data.events import EventStore
 from recobro_score.data.names import english_names, table_name
 from recobro_score.data.options import PortfolioOptions
