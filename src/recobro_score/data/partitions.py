@@ -26,7 +26,7 @@ from recobro_score.data.contracts import CONTRACTS
 from recobro_score.data.homes import Homes, deal
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.parse import Format
-from recobro_score.data.portfolio import Portfolio, check_all
+from recobro_score.data.portfolio import Portfolio, check_all, portfolio_of
 from recobro_score.data.quarantine import Quarantine, TableCounts
 from recobro_score.data.sources import table_files
 from recobro_score.data.streams import TableStream
@@ -109,7 +109,7 @@ class Partitions:
                 accounts = pa.DictionaryArray.from_arrays(pa.array(rows.column(_CODE).to_numpy()), ids)
                 checked[table] = joined(checked_of(CONTRACTS[table], rows, accounts, words), checked[table])
                 numbers[table] = [*rows.column(ROW).chunks, *numbers[table]]
-        portfolio = Portfolio.of_checked(checked, options, given=set(given))
+        portfolio = portfolio_of(checked, options, given=set(given))
         return replace(portfolio, quarantine=_numbered(portfolio.quarantine, numbers))
 
     def _path(self, bucket: int, table: str) -> Path:

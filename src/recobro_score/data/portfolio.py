@@ -71,28 +71,7 @@ class Portfolio:
         """
         options = options or PortfolioOptions()
         checked = check_all(frames, options)
-        return cls.of_checked(checked, options, given={table_name(source) for source in frames})
-
-    @classmethod
-    def of_checked(
-        cls, checked: Mapping[str, Checked], options: PortfolioOptions, *, given: Set[str]
-    ) -> Portfolio:
-        """Build a portfolio from checked tables, of which some were given at all (see `check_all`)."""
-        store, duplicates = build_store(checked, options, given=given)
-        portfolio = cls(
-            store=store,
-            quarantine=Quarantine.concat(checked[table].quarantined() for table in CONTRACTS),
-            counts={
-                table: _count(checked[table], duplicates.get(table, 0))
-                for table in CONTRACTS
-                if table in given
-            },
-            options=options,
-            newest=store.newest(NEVER),
-        )
-        for debtor, accounts in portfolio.crowded_debtors.items():
-            logger.warning("%s", _told_of(debtor, accounts))
-        return portfolio
+        return portfolio_of(checked, options, given={table_name(source) for source in frames})
 
     @property
     def n_accounts(self) -> int:
@@ -190,6 +169,23 @@ def stale(newest: Mapping[str, int], options: PortfolioOptions, as_of: int) -> t
 
 def _told_of(debtor: str, accounts: int) -> str:
     return f"debtor {debtor!r} holds {accounts:,} accounts: if the id is a placeholder, give each its own"
+
+
+def portfolio_of(checked: Mapping[str, Checked], options: PortfolioOptions, *, given: Set[str]) -> Portfolio:
+    """Build a portfolio from checked tables, of which some were given at all (see `check_all`)."""
+    store, duplicates = build_store(checked, options, given=given)
+    portfolio = Portfolio(
+        store=store,
+        quarantine=Quarantine.concat(checked[table].quarantined() for table in CONTRACTS),
+        counts={
+            table: _count(checked[table], duplicates.get(table, 0)) for table in CONTRACTS if table in given
+        },
+        options=options,
+        newest=store.newest(NEVER),
+    )
+    for debtor, accounts in portfolio.crowded_debtors.items():
+        logger.warning("%s", _told_of(debtor, accounts))
+    return portfolio
 
 
 def check_all(frames: Mapping[str, Any], options: PortfolioOptions) -> dict[str, Checked]:
