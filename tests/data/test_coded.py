@@ -93,8 +93,9 @@ def test_parts_are_read_as_they_were_split(tmp_path):
     partition(tmp_path, tmp_path / "parts", buckets=1, options=OPTIONS)
     opened = Partitions.open(tmp_path / "parts")
     assert opened.read(0, options=OPTIONS).store.tables["payments"].n_rows == 1
-    with pytest.raises(ContractError, match="other options"):
-        opened.read(0)
+    for other in (None, OPTIONS.model_copy(update={"columns": {"payments": {"amount": ""}}})):
+        with pytest.raises(ContractError, match="other options"):
+            opened.read(0, options=other)
 
 
 def test_a_table_that_cannot_be_read_is_told_of_when_it_is_read(tmp_path):

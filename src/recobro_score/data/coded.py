@@ -86,7 +86,7 @@ class Coder:
         return {name: list(codes) for name, codes in self.codes.items()}
 
     def _codes(self, column: Column, cells: pa.Array) -> NDArray[np.int16]:
-        """Return the code of each cell; each different word, and the empty one, is read once."""
+        """Return the code of each cell; each different word, and at last the empty one, is read once."""
         cells = cells.dictionary_encode()
         different = pa.concat_arrays([cells.dictionary, pa.nulls(1, cells.dictionary.type)])
         parsed = parse_column(column, different, self.source.options.format())
@@ -98,7 +98,7 @@ class Coder:
             if word is not None or column.required:
                 codes[place] = known.get(word, _LEFT_OUT)
         codes[parsed.bad] = _LEFT_OUT
-        places = cells.indices.fill_null(len(different) - 1) if cells.null_count else cells.indices
+        places = cells.indices.fill_null(-1) if cells.null_count else cells.indices
         found: NDArray[np.int16] = codes.take(places.to_numpy())
         return found
 

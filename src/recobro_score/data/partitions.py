@@ -59,6 +59,8 @@ class Partitions:
         Rows of each table of the source.
     how : Format
         How cells were read.
+    columns : mapping of str to mapping
+        The column names that were given for each table.
     words : mapping of str to mapping
         Per table, the words of each category column by their codes.
     """
@@ -67,6 +69,7 @@ class Partitions:
     buckets: int
     rows: Mapping[str, int]
     how: Format
+    columns: Mapping[str, Mapping[str, str]]
     words: Mapping[str, Words]
 
     @classmethod
@@ -84,7 +87,8 @@ class Partitions:
         if fields.get("format") != _FORMAT:
             msg = f"{folder} holds no partitions of format {_FORMAT}"
             raise ContractError(msg)
-        return cls(folder, fields["buckets"], fields["rows"], Format(**fields["how"]), fields["words"])
+        how = Format(**fields["how"])
+        return cls(folder, fields["buckets"], fields["rows"], how, fields["columns"], fields["words"])
 
     def read(self, bucket: int, *, options: PortfolioOptions | None = None) -> Portfolio:
         """Return one part as a portfolio; rows in its quarantine are numbered as in the source.
@@ -95,8 +99,8 @@ class Partitions:
             If tables are broken as a whole, or were split under other options than those given.
         """
         options = options or PortfolioOptions()
-        if options.format() != self.how:
-            msg = f"{self.folder} was split under other options: cells were read as {self.how}"
+        if options.format() != self.how or options.columns != self.columns:
+            msg = f"{self.folder} was split under other options: {self.how}, columns {self.columns}"
             raise ContractError(msg)
         ids = _read_stream(self._path(bucket, _IDS)).column(0).combine_chunks()
         given = {table: _read_stream(self._path(bucket, table)) for table in self.rows}
@@ -134,7 +138,7 @@ def partition(
     buckets : int, optional
         Number of parts; by default one for every million and a half rows.
     options : PortfolioOptions, optional
-        As the parts will be read.
+        As the parts will be read: cells and column names are read here.
 
     Raises
     ------
@@ -160,9 +164,11 @@ def partition(
     coders = {table: Coder.of(source) for table, source in sources.items()}
     split = {table: _split(coder, homes, out) for table, coder in coders.items()}
     words = {table: coder.words() for table, coder in coders.items()}
-    index = {"format": _FORMAT, "buckets": buckets, "rows": split, "how": asdict(options.format())}
-    (out / INDEX).write_text(json.dumps(index | {"words": words}, indent=1) + "\n", encoding="utf-8")
-    return Partitions(out, buckets, split, options.format(), words)
+    parts = Partitions(out, buckets, split, options.format(), options.columns, words)
+    index = asdict(parts) | {"format": _FORMAT}
+    del index["folder"]
+    (out / INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+    return parts
 
 
 def merge_counts(parts: list[Mapping[str, TableCounts]]) -> dict[str, TableCounts]:
