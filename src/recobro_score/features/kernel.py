@@ -1,8 +1,9 @@
 """The compiled scan: one pass over an account's rows, then each window of each recipe from what it left.
 
 For each (account, as-of) one pass lists, per filter, the rows that pass it, the known clock and the judged
-status included; the edges of the windows are found by binary search. Each slot then reads its stretch of its
-filter's list. The same account gives the same bits in any batch.
+status included, and notes how long each list is at each edge of a window. Each slot then reads its stretch
+of its filter's list. The same account gives the same bits in any batch. What is called for every slot is
+inlined: a call would count the references of each array.
 """
 
 from __future__ import annotations
@@ -100,7 +101,6 @@ class Room(NamedTuple):
 
 Place = tuple[int, int]
 """As-of and row of the output."""
-
 Part = tuple[NDArray[np.int64], NDArray[np.float64], int, int]
 """Opcodes and half-lives (of words: their spelling), first and last + 1 of the slots to fill."""
 
