@@ -53,7 +53,7 @@ def read_instants(
     Texts without an offset are walls of `clock`, or UTC unless `local`. Returns whether there were as many
     as ``out`` has room for, each a date or time as ``YYYY-MM-DD[(T| )hh:mm[:ss[.ffffff]][Z|±hh:mm]]``.
     """
-    begin, found = np.int64(0), 0  # not a literal, for which all would be compiled again
+    begin, found = int(np.int64(0)), 0  # no literal, for which all that takes it would be compiled once more
     for place in range(len(text)):
         if text[place] != _NEWLINE:
             continue
