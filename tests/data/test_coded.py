@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from recobro_score.data import coded
 from recobro_score.data.contracts import CONTRACTS
 from recobro_score.data.options import PortfolioOptions
-from recobro_score.data.partitions import Partitions, merge_counts, merge_quarantine, partition
+from recobro_score.data.partitions import Partitions, partition
 from recobro_score.data.portfolio import Portfolio
+from recobro_score.data.quarantine import Quarantine, merge_counts
 from recobro_score.errors import ContractError
 from tests.data.raw_rows import Row, frames, portfolios
 from tests.data.readings import raw
@@ -60,7 +61,7 @@ def test_buckets_lose_the_rows_that_the_whole_loses(tables: dict[str, list[Row]]
         opened = partition(folder, Path(name) / "parts", buckets=buckets, options=OPTIONS)
         parts = [opened.read(bucket, options=OPTIONS) for bucket in range(buckets)]
         whole = Portfolio.from_frames(frames(tables), options=OPTIONS)
-        merged = merge_quarantine([part.quarantine for part in parts])
+        merged = Quarantine.merge([part.quarantine for part in parts])
         assert merged.table.to_pylist() == _listed(whole.quarantine.table)
         assert merge_counts([part.counts for part in parts]) == whole.counts
 

@@ -8,7 +8,8 @@ import pytest
 
 from recobro_score.data import partitions
 from recobro_score.data.options import PortfolioOptions
-from recobro_score.data.partitions import Partitions, merge_counts, merge_quarantine, partition
+from recobro_score.data.partitions import Partitions, partition
+from recobro_score.data.quarantine import Quarantine, merge_counts
 from recobro_score.data.sources import read_portfolio
 from recobro_score.errors import ContractError
 
@@ -100,7 +101,7 @@ def test_buckets_hold_what_the_whole_holds(folder, tmp_path, buckets):
         whole.store.account_ids.to_pylist()
     )
     assert merge_counts([part.counts for part in parts]) == whole.counts
-    mine = merge_quarantine([part.quarantine for part in parts]).table.to_pylist()
+    mine = Quarantine.merge([part.quarantine for part in parts]).table.to_pylist()
     assert sorted(map(repr, mine)) == sorted(map(repr, whole.quarantine.table.to_pylist()))
     for part in parts:
         for account_id in part.store.account_ids.to_pylist():
@@ -134,7 +135,7 @@ def test_ids_of_every_kind_find_their_bucket(tmp_path, kind):
     opened = partition(folder, tmp_path / "parts", buckets=4)
     parts = [opened.read(bucket) for bucket in range(4)]
     assert merge_counts([part.counts for part in parts]) == whole.counts
-    mine = merge_quarantine([part.quarantine for part in parts]).table.to_pylist()
+    mine = Quarantine.merge([part.quarantine for part in parts]).table.to_pylist()
     assert sorted(map(repr, mine)) == sorted(map(repr, whole.quarantine.table.to_pylist()))
     assert {row["rule"] for row in mine} == {"unknown_account", "missing:account_id"}
     for part in parts:

@@ -10,7 +10,7 @@ Parquet tables are streamed; a CSV table is read whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -27,10 +27,12 @@ from recobro_score.data.homes import Homes, deal
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.parse import Format
 from recobro_score.data.portfolio import Portfolio, check_all, portfolio_of
-from recobro_score.data.quarantine import Quarantine, TableCounts
+from recobro_score.data.quarantine import Quarantine
 from recobro_score.data.sources import table_files
 from recobro_score.data.streams import TableStream
 from recobro_score.errors import ContractError
+
+Progress = Callable[[str, float], None]
 
 INDEX = "partition.json"
 ROW = "__row"
@@ -126,6 +128,7 @@ def partition(
     *,
     buckets: int | None = None,
     options: PortfolioOptions | None = None,
+    progress: Progress | None = None,
 ) -> Partitions:
     """Split a portfolio folder by a stable hash of the account's debtor.
 
@@ -139,6 +142,8 @@ def partition(
         Number of parts; by default one for every million and a half rows.
     options : PortfolioOptions, optional
         As the parts will be read: cells and column names are read here.
+    progress : callable, optional
+        Called with a step's name and the share done.
 
     Raises
     ------
@@ -152,9 +157,10 @@ def partition(
         raise ContractError(msg)
     files = table_files(folder)
     sources = {table: TableStream.of(table, path, options) for table, path in files.items()}
+    rows = sum(source.data.count_rows() for source in sources.values())
     if buckets is None:
-        rows = sum(source.data.count_rows() for source in sources.values())
         buckets = min(max(1, -(-rows // _ROWS_PER_BUCKET)), _MOST_BUCKETS)
+    tell = _teller(progress, rows)
     homes = Homes.of(sources, buckets)
     for bucket in range(buckets):
         (out / f"bucket-{bucket:04d}").mkdir(parents=True)
@@ -162,7 +168,7 @@ def partition(
         for bucket in range(buckets):
             ids.write(bucket, pa.record_batch({"account_id": homes.account_ids(bucket)}))
     coders = {table: Coder.of(source) for table, source in sources.items()}
-    split = {table: _split(coder, homes, out) for table, coder in coders.items()}
+    split = {table: _split(coder, homes, out, tell) for table, coder in coders.items()}
     words = {table: coder.words() for table, coder in coders.items()}
     parts = Partitions(out, buckets, split, options.format(), options.columns, words)
     index = asdict(parts) | {"format": _FORMAT}
@@ -171,23 +177,18 @@ def partition(
     return parts
 
 
-def merge_counts(parts: list[Mapping[str, TableCounts]]) -> dict[str, TableCounts]:
-    """Return the counts of the whole from the counts of its parts."""
-    fields = ("read", "used", "quarantined", "possible_duplicates")
-    return {
-        table: TableCounts(*(sum(getattr(part[table], field) for part in parts) for field in fields))
-        for table in CONTRACTS
-        if parts and table in parts[0]
-    }
+def _teller(progress: Progress | None, rows: int) -> Callable[[int], None]:
+    """Return what is told of every few rows that are done."""
+    done = 0
 
+    def tell(number: int) -> None:
+        nonlocal done
+        done += number
+        if progress is not None:
+            progress("splitting the portfolio", done / max(rows, 1))
 
-def merge_quarantine(parts: list[Quarantine]) -> Quarantine:
-    """Return the quarantine of the whole: by table, then by row of the source."""
-    merged = Quarantine.concat(part.table for part in parts).table
-    place = {table: position for position, table in enumerate(CONTRACTS)}
-    tables = np.array([place[table] for table in merged["table"].to_pylist()], dtype=np.int64)
-    order = np.lexsort((merged["row"].to_numpy(), tables))
-    return Quarantine(merged.take(pa.array(order)))
+    tell(0)
+    return tell
 
 
 @dataclass(slots=True)
@@ -218,8 +219,8 @@ class _Deck:
             writer.close()
 
 
-def _split(coder: Coder, homes: Homes, out: Path) -> int:
-    """Write one table's rows to the buckets; return how many there are."""
+def _split(coder: Coder, homes: Homes, out: Path, tell: Callable[[int], None]) -> int:
+    """Write one table's rows to the buckets, telling how many are; return how many there are."""
     source = coder.source
     table = source.contract.table
     number = 0
@@ -237,6 +238,7 @@ def _split(coder: Coder, homes: Homes, out: Path) -> int:
                 places, bounds = deal(homes.of_rows(source, rows.take(pa.array(rest))), homes.buckets)
                 others.deal(_taken(rows, rest[places], number), bounds)
             number += len(rows)
+            tell(len(rows))
         if not others.writers:
             nothing = pa.RecordBatch.from_pylist([], schema=source.data.schema)
             others.write(0, _taken(nothing, np.zeros(0, np.int64), 0))

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from recobro_score.data.options import PortfolioOptions
-from recobro_score.data.partitions import Partitions, partition
+from recobro_score.data.partitions import Partitions, Progress, partition
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.data.sources import table_files
 from recobro_score.errors import ContractError, Problem, report
@@ -39,6 +39,7 @@ class StreamedPortfolio:
         *,
         buckets: int | None = None,
         options: PortfolioOptions | None = None,
+        progress: Progress | None = None,
     ) -> StreamedPortfolio:
         """Split a portfolio folder and return it; the parameters are those of `partition`.
 
@@ -48,7 +49,8 @@ class StreamedPortfolio:
             If the folder cannot be read, or there is less than one bucket.
         """
         options = options or PortfolioOptions()
-        return cls(partition(folder, out, buckets=buckets, options=options), options)
+        split = partition(folder, out, buckets=buckets, options=options, progress=progress)
+        return cls(split, options)
 
     @property
     def n_rows(self) -> int:

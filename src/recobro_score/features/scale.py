@@ -18,11 +18,9 @@ from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.partitions import (
     INDEX,
     Partitions,
-    merge_counts,
-    merge_quarantine,
     partition,
 )
-from recobro_score.data.quarantine import Quarantine, TableCounts
+from recobro_score.data.quarantine import Quarantine, TableCounts, merge_counts
 from recobro_score.errors import ConfigError
 from recobro_score.features.matrix import FeatureMatrix
 from recobro_score.features.pipeline import compute_parts
@@ -124,9 +122,9 @@ def features_to_parquet(
         if (Path(source) / INDEX).is_file():
             parts = Partitions.open(source)
         else:
-            clock.report("splitting the events", 0.0)
             with clock.step("bucket"):
-                parts = partition(source, Path(temporary) / "parts", buckets=buckets, options=options)
+                folder = Path(temporary) / "parts"
+                parts = partition(source, folder, buckets=buckets, options=options, progress=progress)
         rows, counts, quarantine = 0, [], []
         for bucket in range(parts.buckets):
             clock.report("computing features", bucket / parts.buckets)
@@ -138,7 +136,7 @@ def features_to_parquet(
             quarantine.append(portfolio.quarantine)
             del portfolio, matrices
     clock.report("computing features", 1.0)
-    return FeatureFiles(out, rows, merge_counts(counts), merge_quarantine(quarantine), clock.seconds)
+    return FeatureFiles(out, rows, merge_counts(counts), Quarantine.merge(quarantine), clock.seconds)
 
 
 def feature_table(matrix: FeatureMatrix) -> pa.Table:

@@ -50,13 +50,10 @@ def opened(config: RunConfig, *, progress: Progress | None = None) -> Iterator[P
     if buckets == 1 or (buckets is None and count_rows(folder) <= ROWS_IN_MEMORY):
         yield read_portfolio(folder, options=options)
         return
-    tell = progress or (lambda step, done: None)  # noqa: ARG005 - the shape of Progress
     config.output.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=config.output.folder, prefix=".buckets-") as temporary:
-        tell("splitting the portfolio", 0.0)
-        split = StreamedPortfolio.split(folder, Path(temporary) / "parts", buckets=buckets, options=options)
-        tell("splitting the portfolio", 1.0)
-        yield split
+        parts = Path(temporary) / "parts"
+        yield StreamedPortfolio.split(folder, parts, buckets=buckets, options=options, progress=progress)
 
 
 def accept(whole: Survey, section: PortfolioSection) -> None:
