@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from recobro_score.data.options import PortfolioOptions
     from recobro_score.data.portfolio import Portfolio
     from recobro_score.data.sources import read_portfolio
+    from recobro_score.data.streamed import StreamedPortfolio
     from recobro_score.engine import Outputs, RunOptions, Scored, run, score
     from recobro_score.errors import RecobroError
     from recobro_score.evaluation.plots import (
@@ -85,6 +86,7 @@ _HOMES = {
     "Scored": "recobro_score.engine",
     "Scorer": "recobro_score.serving",
     "SelfCureModel": "recobro_score.models.self_cure",
+    "StreamedPortfolio": "recobro_score.data.streamed",
     "TableExplainer": "recobro_score.explain.table_shap",
     "TabularClassifier": "recobro_score.models.tabular",
     "Timeline": "recobro_score.timeline",
@@ -139,6 +141,7 @@ __all__ = [
     "Scored",
     "Scorer",
     "SelfCureModel",
+    "StreamedPortfolio",
     "TableExplainer",
     "TabularClassifier",
     "Timeline",
