@@ -61,9 +61,9 @@ def to_minor(
     with np.errstate(over="ignore", invalid="ignore"):
         scaled = values * _power_of_ten(digits[:1] if same else digits)
         np.rint(scaled, out=scaled)
+    if len(scaled) and scaled.min() > -_LARGEST and scaled.max() < _LARGEST:
+        return scaled.astype(np.int64), np.ones(len(scaled), dtype=bool)
     fits = np.abs(scaled) < _LARGEST
-    if fits.all():
-        return scaled.astype(np.int64), fits
     minor = np.full(len(values), MISSING_MONEY, dtype=np.int64)
     minor[fits] = scaled[fits].astype(np.int64)
     return minor, fits | np.isnan(values)

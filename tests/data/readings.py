@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -24,7 +25,7 @@ def raw(thing: Any) -> Any:
         return str(thing.dtype), thing.shape, thing.tobytes()
     if isinstance(thing, pa.Array | pa.ChunkedArray):
         return str(thing.type), thing.to_pylist()
-    if isinstance(thing, dict):
+    if isinstance(thing, Mapping):
         return {name: raw(value) for name, value in thing.items()}
     return thing
 

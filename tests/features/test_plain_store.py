@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 
 import numpy as np
@@ -27,11 +28,12 @@ ACCOUNT = {
 
 def differences(one, other, path="store"):
     """Where two stores differ, in any type, byte or order of columns."""
-    if type(one) is not type(other):
+    both_mappings = isinstance(one, Mapping) and isinstance(other, Mapping)
+    if type(one) is not type(other) and not both_mappings:
         return [path]
     if is_dataclass(one):
         parts = [(field.name, getattr(one, field.name), getattr(other, field.name)) for field in fields(one)]
-    elif isinstance(one, dict):
+    elif isinstance(one, Mapping):
         if list(one) != list(other):
             return [path]
         parts = [(name, one[name], other[name]) for name in one]

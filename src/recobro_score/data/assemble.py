@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,19 @@ from numpy.typing import NDArray
 from recobro_score.calendars import NEVER
 from recobro_score.data.check import Checked, absent
 from recobro_score.data.contracts import Contract
+from recobro_score.data.deferred import Deferred
 from recobro_score.data.encoding import codes_of, encode
 from recobro_score.data.events import EventTable
 from recobro_score.data.local_clocks import local_minutes
-from recobro_score.data.ordering import arrange, content_keys, later_duplicates
+from recobro_score.data.ordering import Arranged, arrange, content_keys, later_duplicates
 from recobro_score.data.parse import text_of
 from recobro_score.money import to_minor
 
-_Columns = tuple[dict[str, NDArray[Any]], dict[str, tuple[str, ...]], dict[str, pa.StringArray]]
-"""Columns, vocabularies and ids of a table."""
+_Maker = Callable[[], NDArray[Any]]
+_Columns = tuple[dict[str, _Maker], dict[str, tuple[str, ...]], dict[str, pa.StringArray]]
+"""What makes the columns of a table, its vocabularies and ids."""
+
+_LOCAL_CLOCK = ("local_minute", "local_weekday")
 
 ALWAYS = int(np.iinfo(np.int64).min)
 """The known clock of undated facts: they were always known."""
@@ -135,11 +139,14 @@ def assemble(checked: Checked, people: Population, *, lag: int, plan_start: Mapp
     arranged = arrange(owner_of_row, n_owners, at, known_at, keys)
     possible_duplicates = len(np.unique(rows[arranged.repeated]))
     rows = arranged.order if as_they_came else rows.take(arranged.order)
-    columns, vocabularies, ids = _columns(checked, minor, rows)
+    made, vocabularies, ids = _columns(checked, minor, rows)
+    made |= _derived(contract.table, made, vocabularies)
+    if contract.table == "contacts":
+        made |= _local_clock(arranged, people)
+    columns = Deferred(made)
     table = EventTable(
         contract.table, arranged.offsets, arranged.at, arranged.known_at, columns, vocabularies, ids
     )
-    _derive(table, columns, people)
     return Assembled(table, possible_duplicates)
 
 
@@ -153,15 +160,16 @@ def _nothing(contract: Contract, people: Population) -> EventTable:
 
 
 @cache
-def _no_columns(contract: Contract) -> _Columns:
+def _no_columns(
+    contract: Contract,
+) -> tuple[dict[str, NDArray[Any]], dict[str, tuple[str, ...]], dict[str, pa.StringArray]]:
     none = np.zeros(0, dtype=np.int64)
-    columns, vocabularies, ids = _columns(absent(contract), {}, none)
-    for name in contract.of_kind("money"):
-        columns[name] = none
-    no_ids = pa.array([], pa.string())
-    nobody = Population(no_ids, no_ids, none, none.astype(np.int8), none.astype(np.int32), (), none)
-    nothing = EventTable(contract.table, np.zeros(1, np.int64), none, none, columns, vocabularies, ids)
-    _derive(nothing, columns, nobody)
+    minor = dict.fromkeys(contract.of_kind("money"), none)
+    made, vocabularies, ids = _columns(absent(contract), minor, none)
+    made |= _derived(contract.table, made, vocabularies)
+    columns = {name: make() for name, make in made.items()}
+    if contract.table == "contacts":
+        columns |= dict.fromkeys(_LOCAL_CLOCK, none)
     return columns, vocabularies, ids
 
 
@@ -176,7 +184,7 @@ def _rows(values: Any, rows: NDArray[np.int64]) -> Any:  # noqa: ANN401 - Arrow 
             taken = pa.nulls(len(rows), codes.type)
         else:
             taken = codes.take(pa.array(rows))
-        return pa.DictionaryArray.from_arrays(taken, values.dictionary)
+        return pa.DictionaryArray.from_arrays(taken, values.dictionary, safe=False)
     if values.null_count == len(values):
         return pa.nulls(len(rows), values.type)
     return values.take(pa.array(rows))
@@ -284,7 +292,7 @@ def _tie_order(contract: Contract) -> list[str]:
 def _columns(checked: Checked, minor: Mapping[str, NDArray[np.int64]], rows: NDArray[np.int64]) -> _Columns:
     contract = checked.contract
     owner_ids = {"account": ("account_id",), "debtor": ("debtor_id",), "either": ("account_id", "debtor_id")}
-    columns: dict[str, NDArray[Any]] = {}
+    made: dict[str, _Maker] = {}
     vocabularies: dict[str, tuple[str, ...]] = {}
     ids: dict[str, pa.StringArray] = {}
     for column in contract.columns:
@@ -292,27 +300,41 @@ def _columns(checked: Checked, minor: Mapping[str, NDArray[np.int64]], rows: NDA
             continue
         parsed = checked.columns[column.name]
         values = minor.get(column.name, parsed.values)
-        all_alike = len(rows) <= len(values) and parsed.missing.all()
-        values = values[: len(rows)] if all_alike else _rows(values, rows)
         if column.kind == "id":
-            ids[column.name] = text_of(values)
+            ids[column.name] = text_of(_in_order(values, parsed.missing, rows))
         elif column.kind == "category":
-            columns[column.name], vocabularies[column.name] = encode(values)
+            codes, vocabularies[column.name] = encode(_in_order(values, parsed.missing, rows))
+            made[column.name] = cache(partial(np.asarray, codes))
         else:
-            columns[column.name] = values
-    return columns, vocabularies, ids
+            made[column.name] = cache(partial(_in_order, values, parsed.missing, rows))
+    return made, vocabularies, ids
 
 
-def _derive(table: EventTable, columns: dict[str, NDArray[Any]], people: Population) -> None:
-    """Add the columns that follow from others: signed recoveries, local contact times."""
-    if table.name == "payments":
-        words = table.vocabularies["kind"]
-        sign = np.zeros(len(words) + 1, dtype=np.int64)
-        sign[: len(words)] = [{"payment": 1, "reversal": -1}.get(word, 0) for word in words]
-        columns["recovery"] = sign.take(columns["kind"]) * np.abs(columns["amount"])
-    if table.name == "contacts":
-        minute, weekday = local_minutes(table.at, table.offsets, people.zone, people.zones)
-        columns["local_minute"], columns["local_weekday"] = minute, weekday
+def _in_order(values: Any, missing: NDArray[np.bool_], rows: NDArray[np.int64]) -> Any:  # noqa: ANN401
+    if len(rows) <= len(values) and missing.all():
+        alike = values[: len(rows)]
+        return alike if isinstance(alike, pa.Array) else np.ascontiguousarray(alike)
+    return _rows(values, rows)
+
+
+def _derived(
+    table: str, made: Mapping[str, _Maker], vocabularies: Mapping[str, tuple[str, ...]]
+) -> dict[str, _Maker]:
+    """Return the signed recoveries of payments."""
+    if table != "payments":
+        return {}
+    words = vocabularies["kind"]
+    sign = np.zeros(len(words) + 1, dtype=np.int64)
+    sign[: len(words)] = [{"payment": 1, "reversal": -1}.get(word, 0) for word in words]
+    kind, amount = made["kind"], made["amount"]
+    return {"recovery": lambda: sign.take(kind()) * np.abs(amount())}
+
+
+def _local_clock(arranged: Arranged, people: Population) -> dict[str, _Maker]:
+    """Return the minute of the day and the weekday where the debtor lives."""
+    clock = cache(partial(local_minutes, arranged.at, arranged.offsets, people.zone, people.zones))
+    minute, weekday = _LOCAL_CLOCK
+    return {minute: lambda: clock()[0], weekday: lambda: clock()[1]}
 
 
 def plan_starts(plans: EventTable) -> dict[str, int]:

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from recobro_score.calendars import NEVER
 from recobro_score.data.check import Checked
 from recobro_score.data.contracts import Column, Contract
+from recobro_score.data.ids import is_text
 from recobro_score.data.parse import Parsed, UnreadableColumn, empty_column, parse_column, text_of
 from recobro_score.data.quarantine import FailureLog
 from recobro_score.data.streams import TableStream
+from recobro_score.errors import ContractError
 
 MOST_WORDS = 1 << 15
 """Words of a column that have a code, a 16-bit number; rows with others are left out."""
@@ -46,6 +48,8 @@ class Coder:
     source: TableStream
     columns: tuple[Column, ...]
     codes: Mapping[str, dict[str, int]] = field(default_factory=dict)
+    _read_as: Mapping[str, dict[str, int]] = field(default_factory=dict)
+    """Per category column, the code of texts as they came."""
 
     @classmethod
     def of(cls, source: TableStream) -> Coder:
@@ -58,8 +62,9 @@ class Coder:
                 parse_column(column, cells, source.options.format())
         except UnreadableColumn:
             given = []
-        words: dict[str, dict[str, int]] = {column.name: {} for column in given if column.kind == "category"}
-        return cls(source, tuple(given), words)
+        categories = [column.name for column in given if column.kind == "category"]
+        words: dict[str, dict[str, int]] = {name: {} for name in categories}
+        return cls(source, tuple(given), words, {name: {} for name in categories})
 
     def read(self, rows: pa.RecordBatch) -> tuple[dict[str, Any], NDArray[np.bool_]]:
         """Return the columns of some rows, and which rows are left out, because they break a rule or so.
@@ -86,9 +91,28 @@ class Coder:
         return {name: list(codes) for name, codes in self.codes.items()}
 
     def _codes(self, column: Column, cells: pa.Array) -> NDArray[np.int16]:
-        """Return the code of each cell; each different word, and at last the empty one, is read once."""
         cells = cells.dictionary_encode()
-        different = pa.concat_arrays([cells.dictionary, pa.nulls(1, cells.dictionary.type)])
+        codes = self._codes_of_words(column, cells.dictionary)
+        places = cells.indices.fill_null(-1) if cells.null_count else cells.indices
+        found: NDArray[np.int16] = codes.take(places.to_numpy())
+        return found
+
+    def _codes_of_words(self, column: Column, words: pa.Array) -> NDArray[np.int16]:
+        """Return the code of each different cell, and at last of the empty one; texts are read once."""
+        if not is_text(words.type):
+            return self._read_words(column, pa.concat_arrays([words, pa.nulls(1, words.type)]))
+        read_as = self._read_as[column.name]
+        if len(read_as) > MOST_WORDS:
+            read_as.clear()
+        cells = [*words.to_pylist(), None]
+        new = [cell for cell in cells if cell not in read_as]
+        if new:
+            codes = self._read_words(column, pa.array(new, words.type))
+            read_as.update(zip(new, codes.tolist(), strict=True))
+        return np.array([read_as[cell] for cell in cells], np.int16)
+
+    def _read_words(self, column: Column, different: pa.Array) -> NDArray[np.int16]:
+        """Return the code of each cell, giving new words one."""
         parsed = parse_column(column, different, self.source.options.format())
         known = self.codes[column.name]
         codes = np.full(len(different), _NO_WORD, np.int16)
@@ -98,9 +122,7 @@ class Coder:
             if word is not None or column.required:
                 codes[place] = known.get(word, _LEFT_OUT)
         codes[parsed.bad] = _LEFT_OUT
-        places = cells.indices.fill_null(-1) if cells.null_count else cells.indices
-        found: NDArray[np.int16] = codes.take(places.to_numpy())
-        return found
+        return codes
 
 
 def _plain(column: Column, parsed: Parsed) -> Any:  # noqa: ANN401 - Arrow or numpy
@@ -138,6 +160,24 @@ def checked_of(contract: Contract, rows: pa.Table, accounts: pa.DictionaryArray,
     return Checked(contract, columns, FailureLog.of(len(rows)))
 
 
+def dictionary_of(
+    places: NDArray[np.signedinteger[Any]], words: pa.StringArray, missing: NDArray[np.bool_] | None = None
+) -> pa.DictionaryArray:
+    """Return the words at places, null where they are missing.
+
+    Raises
+    ------
+    ContractError
+        If a place lies beyond the words: the file it was read from is damaged.
+    """
+    mask = missing if missing is not None and missing.any() else None
+    lowest = 0 if mask is None else _NO_WORD
+    if len(places) and not lowest <= places.min() <= places.max() < len(words):
+        msg = f"the partitions are damaged: of {len(words)} words they name the {places.max() + 1}th"
+        raise ContractError(msg)
+    return pa.DictionaryArray.from_arrays(pa.array(places, mask=mask), words, safe=False)
+
+
 def joined(one: Checked, other: Checked) -> Checked:
     """Return the rows of two readings of one table; only those of the other may break rules."""
     if other.n_rows == 0:
@@ -161,8 +201,7 @@ def _taken_back(column: Column, cells: pa.ChunkedArray, words: Words) -> tuple[A
     values = cells.to_numpy()
     if column.kind == "category":
         missing = values == _NO_WORD
-        codes = pa.array(values, mask=missing if missing.any() else None)
-        return pa.DictionaryArray.from_arrays(codes, pa.array(words[column.name], pa.string())), missing
+        return dictionary_of(values, pa.array(words[column.name], pa.string()), missing), missing
     missing = values == NEVER if column.kind in ("time", "later") else np.isnan(values)
     if column.kind == "time" and missing.any():
         values = np.where(missing, 0, values)

@@ -35,7 +35,9 @@ def disproofs(contacts: EventTable) -> pa.Table:
     wrong = contacts.codes("outcome", *OUTCOMES)
     if len(wrong) == 0:
         return NOTHING_DISPROVED
-    rows = np.flatnonzero(np.isin(contacts.columns["outcome"], wrong))
+    disproving = np.zeros(len(contacts.vocabularies["outcome"]) + 1, dtype=bool)
+    disproving[wrong] = True
+    rows = np.flatnonzero(disproving.take(contacts.columns["outcome"]))
     points = contacts.ids[POINT].take(pa.array(rows))
     since = np.maximum(contacts.at[rows], contacts.known_at[rows])
     return earliest([pa.table({POINT: points, SINCE: since})])

@@ -15,9 +15,12 @@ _AT_ONCE = 1 << 14
 def codes_of(ids: pa.StringArray, known: pa.StringArray) -> NDArray[np.int64]:
     """Return the position of each id among the known ones (−1 = unknown or missing)."""
     if isinstance(ids, pa.DictionaryArray):
-        places = ids.indices.fill_null(-1) if ids.null_count else ids.indices
+        indices = ids.indices.fill_null(-1) if ids.null_count else ids.indices
+        places: NDArray[np.int64] = indices.to_numpy().astype(np.int64)
+        if ids.dictionary.equals(known):
+            return places
         different = np.append(codes_of(ids.dictionary, known), -1)
-        codes: NDArray[np.int64] = different.take(places.to_numpy().astype(np.int64))
+        codes: NDArray[np.int64] = different.take(places)
         return codes
     found = pc.index_in(ids, value_set=known)
     return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), dtype=np.int64)

@@ -177,8 +177,8 @@ class EventStore:
 
     def newest(self, before: int) -> dict[str, int]:
         """Return, per event table, the latest instant before another at which a row of it became known."""
-        seen = {name: table.known_at[table.known_at < before] for name, table in self.tables.items()}
-        return {name: int(known_at.max()) for name, known_at in seen.items() if len(known_at)}
+        newest = {name: _newest(table.known_at, before) for name, table in self.tables.items()}
+        return {name: known_at for name, known_at in newest.items() if known_at is not None}
 
     def take(self, codes: NDArray[np.int64]) -> EventStore:
         """Return the store of some accounts, of their debtors, and of the other parties to them.
@@ -233,3 +233,9 @@ class EventStore:
         own = [getattr(self, field.name) for field in fields(self)]
         arrays += [value for value in own if isinstance(value, np.ndarray)]
         return int(sum(array.nbytes for array in arrays))
+
+
+def _newest(known_at: NDArray[np.int64], before: int) -> int | None:
+    if len(known_at) and known_at.max() >= before:
+        known_at = known_at[known_at < before]
+    return int(known_at.max()) if len(known_at) else None

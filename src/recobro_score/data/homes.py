@@ -53,16 +53,17 @@ class Homes:
     def of(cls, sources: Mapping[str, TableStream], buckets: int) -> Homes:
         """Find everybody's home; reads the accounts, and of other tables what may link debtors."""
         account_ids, debtor_ids = _named_accounts(sources)
+        known = account_ids.drop_null().unique()
         moved: dict[str, str] = {}
         if buckets > 1:
             pairs = pa.table({"account": account_ids, "debtor": debtor_ids})
             datasets = {table: (source.data, source.names) for table, source in sources.items()}
-            moved = linked_debtors(pairs, datasets)
+            repeated = len(known) < len(account_ids) - account_ids.null_count
+            moved = linked_debtors(pairs, datasets, repeated=repeated)
         moved_from = IdLookup.of(pa.array(moved.keys(), pa.string()))
         moved_to = pa.array(moved.values(), pa.string())
         nobody = (IdLookup.of(account_ids[:0]), np.zeros(0, np.uint16), np.zeros(1, np.int64))
         homes = cls(buckets, *nobody, moved_from, moved_to)
-        known = account_ids.drop_null().unique()
         bucket = homes.of_texts(_owed_by(account_ids, debtor_ids, known), known)
         order = np.argsort(bucket, kind="stable")
         return replace(
@@ -168,6 +169,8 @@ def _owed_by(
     account_ids: pa.StringArray, debtor_ids: pa.StringArray, known: pa.StringArray
 ) -> pa.StringArray:
     """Return the debtor that each known account's rows name first; null where none of them names one."""
+    if len(known) == len(account_ids):
+        return debtor_ids
     codes = IdLookup.of(known).codes(account_ids)
     named = np.asarray(debtor_ids.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
     rows = np.flatnonzero((codes >= 0) & named)[::-1]

@@ -1,4 +1,4 @@
-"""Ids by the million: their places in a list, found through one hash table, and hashes that never change."""
+"""Ids by the million: their places in a list, found through one table, and hashes that never change."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+
+from recobro_score.data.numbered_ids import NumberTable
 
 SHORT = 15
 """An id of up to so many bytes is its own key; longer ones are hashed, and compared when found."""
@@ -28,7 +30,7 @@ _Texts = tuple[NDArray[Any], NDArray[np.uint8]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IdLookup:
-    """Finds ids in a list that was hashed once; immutable, safe to share among threads.
+    """Finds ids in a list that was entered once; immutable, safe to share among threads.
 
     Attributes
     ----------
@@ -37,20 +39,14 @@ class IdLookup:
     """
 
     ids: pa.StringArray
-    _keys: NDArray[np.uint64]
-    _places: NDArray[np.int32]
-    _kept: np.uint64
+    _table: NumberTable | _HashTable
 
     @classmethod
     def of(cls, ids: pa.StringArray, *, hash_bits: int = 64) -> IdLookup:
-        """Hash a list of ids; fewer bits of the hash make it slower, and change nothing else."""
-        kept = np.uint64((1 << hash_bits) - 1)
-        slots = 1 << max(2 * len(ids) - 1, 1).bit_length()
-        keys, places = np.zeros((slots, 2), np.uint64), np.full(slots, -1, np.int32)
-        own = np.empty((len(ids), 2), np.uint64)
-        _write_keys(*_texts(ids), kept, own)
-        _enter(own, _valid(ids), keys, places, kept)
-        return cls(ids, keys, places, kept)
+        """Enter a list of ids; fewer bits of a hash make it slower, and change nothing else."""
+        texts, valid = _texts(ids), _valid(ids)
+        numbered = NumberTable.of(*texts, valid)
+        return cls(ids, numbered or _HashTable.of(texts, valid, np.uint64((1 << hash_bits) - 1)))
 
     def codes(self, ids: pa.Array) -> NDArray[np.int32]:
         """Return the place of each id in the list (−1 = not there, or null).
@@ -73,15 +69,43 @@ class IdLookup:
 
     def _find(self, ids: pa.Array, codes: NDArray[np.int32]) -> None:
         texts = _texts(ids)
-        keys = np.empty((len(ids), 2), np.uint64)
-        all_short = _write_keys(*texts, self._kept, keys)
-        _look_up(keys, self._keys, self._places, self._kept, codes)
-        if not all_short:
+        if isinstance(self._table, NumberTable):
+            self._table.find(*texts, codes)
+        elif not self._table.find(*texts, codes):
             others = _of_other_text(*texts, *_texts(self.ids), codes)
             found = pc.index_in(ids.take(pa.array(others)).cast(pa.string()), value_set=self.ids)
             codes[others] = found.fill_null(-1).to_numpy(zero_copy_only=False)
         if ids.null_count:
             codes[~_valid(ids)] = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _HashTable:
+    """Keys of ids and their places, each at the slot of its hash or the next free one.
+
+    Of a hash the bits in `kept` count.
+    """
+
+    keys: NDArray[np.uint64]
+    places: NDArray[np.int32]
+    kept: np.uint64
+
+    @classmethod
+    def of(cls, texts: _Texts, valid: NDArray[np.bool_], kept: np.uint64) -> _HashTable:
+        """Hash a list of texts."""
+        slots = 1 << max(2 * len(valid) - 1, 1).bit_length()
+        keys, places = np.zeros((slots, 2), np.uint64), np.full(slots, -1, np.int32)
+        own = np.empty((len(valid), 2), np.uint64)
+        _write_keys(*texts, kept, own)
+        _enter(own, valid, keys, places, kept)
+        return cls(keys, places, kept)
+
+    def find(self, offsets: NDArray[Any], data: NDArray[np.uint8], codes: NDArray[np.int32]) -> bool:
+        """Write the place of each text (−1 = not there); return whether no two texts can share a key."""
+        keys = np.empty((len(codes), 2), np.uint64)
+        all_short = _write_keys(offsets, data, self.kept, keys)
+        _look_up(keys, self.keys, self.places, self.kept, codes)
+        return bool(all_short)
 
 
 def stable_hashes(texts: pa.Array) -> NDArray[np.uint32]:
@@ -96,9 +120,10 @@ def is_text(kind: pa.DataType) -> bool:
 
 def warm_up() -> None:
     """Compile, or load from the user's cache, the compiled functions of this module."""
-    ids = pa.array(["short", "longer than a key"])
-    IdLookup.of(ids).codes(ids)
-    stable_hashes(ids)
+    named, numbered = pa.array(["short", "longer than a key"]), pa.array(["A1", "A2"])
+    for ids in (named, numbered):
+        IdLookup.of(ids).codes(ids)
+    stable_hashes(named)
 
 
 def _plain(texts: pa.Array) -> pa.Array:

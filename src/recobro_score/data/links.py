@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from recobro_score.data.contracts import CONTRACTS
@@ -24,7 +23,7 @@ Sources = Mapping[str, tuple[ds.Dataset, Mapping[str, str]]]
 _SPACES = " \\t\\n\\r"
 
 
-def linked_debtors(accounts: pa.Table, sources: Sources) -> dict[str, str]:
+def linked_debtors(accounts: pa.Table, sources: Sources, *, repeated: bool) -> dict[str, str]:
     """Return, for each debtor that is linked to another, the one that stands for all of them.
 
     Parameters
@@ -33,14 +32,14 @@ def linked_debtors(accounts: pa.Table, sources: Sources) -> dict[str, str]:
         Columns ``account`` and ``debtor``: the rows of the accounts.
     sources : mapping
         The tables.
+    repeated : bool
+        Whether an account has several rows.
 
     Returns
     -------
     dict of str to str
         Keys are debtor ids, and ``account:<id>`` for an account that nobody is known to owe.
     """
-    ids = accounts["account"]
-    repeated = pc.count_distinct(ids).as_py() < len(ids) - ids.null_count
     if not repeated and "holds" not in sources and next(_shared_ids(sources), None) is None:
         return {}
     import duckdb

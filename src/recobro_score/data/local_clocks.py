@@ -22,6 +22,12 @@ _MOST_SPANS = 64
 _MIXED = np.iinfo(np.int16).min
 _MINUTES_PER_DAY = 24 * 60
 _THURSDAY = 3
+_WEEK_MINUTES = 7 * _MINUTES_PER_DAY
+_AHEAD = 200_000 * _WEEK_MINUTES
+"""Added to minutes since 1970: no instant is negative then, and unsigned division costs half as much."""
+
+_QUARTERS_AHEAD = _AHEAD // _QUARTER_MINUTES
+_US_AHEAD = _AHEAD * US_PER_MINUTE
 
 
 def local_minutes(
@@ -87,12 +93,13 @@ def _fill(
     """Fill minutes and weekdays; return False as soon as a row lies in a quarter without one offset."""
     for owner in range(len(offsets) - 1):
         for row in range(offsets[owner], offsets[owner + 1]):
-            utc = at[row] // US_PER_MINUTE
-            shift = np.int64(shifts[zone[owner], utc // _QUARTER_MINUTES - first])
+            utc = np.uint64(at[row] + _US_AHEAD) // np.uint64(US_PER_MINUTE)
+            quarter = np.int64(utc // np.uint64(_QUARTER_MINUTES)) - _QUARTERS_AHEAD
+            shift = np.int64(shifts[zone[owner], quarter - first])
             if shift == _MIXED:
                 return False
-            local = utc + shift
-            day = local // _MINUTES_PER_DAY
-            minute[row] = local - day * _MINUTES_PER_DAY
-            weekday[row] = (day + _THURSDAY) % 7
+            local = np.uint64(np.int64(utc) + shift)
+            day = local // np.uint64(_MINUTES_PER_DAY)
+            minute[row] = local - day * np.uint64(_MINUTES_PER_DAY)
+            weekday[row] = (day + np.uint64(_THURSDAY)) % np.uint64(7)
     return True

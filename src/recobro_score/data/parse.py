@@ -104,11 +104,11 @@ def empty_column(column: Column, rows: int) -> Parsed:
         codes = pa.nulls(rows, pa.int32()) if column.default is None else np.zeros(rows, np.int32)
         values = pa.DictionaryArray.from_arrays(codes, pa.array(words, pa.string()))
     elif column.kind in ("time", "later"):
-        values = np.full(rows, NEVER if column.kind == "later" else 0, dtype=np.int64)
+        values = np.broadcast_to(np.int64(NEVER if column.kind == "later" else 0), rows)
     else:
-        values = np.full(rows, np.nan)
-    missing = np.full(rows, column.default is None)
-    return Parsed(values, np.zeros(rows, dtype=bool), missing)
+        values = np.broadcast_to(np.nan, rows)
+    missing = np.broadcast_to(np.bool_(column.default is None), rows)
+    return Parsed(values, np.broadcast_to(np.False_, rows), missing)
 
 
 def text_of(values: Any) -> pa.StringArray:  # noqa: ANN401 - strings, plain or in a dictionary
@@ -185,7 +185,7 @@ def _categories(column: Column, array: pa.Array) -> Parsed:
         vocabulary, codes = _with_default(vocabulary, codes, column.default)
         missing = np.zeros(len(array), dtype=bool)
     indices = pa.array(codes, mask=missing if missing.any() else None)
-    return Parsed(pa.DictionaryArray.from_arrays(indices, vocabulary), bad, missing)
+    return Parsed(pa.DictionaryArray.from_arrays(indices, vocabulary, safe=False), bad, missing)
 
 
 def _with_default(

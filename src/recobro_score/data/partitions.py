@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from recobro_score.data.coded import Coder, Words, checked_of, joined
+from recobro_score.data.coded import Coder, Words, checked_of, dictionary_of, joined
 from recobro_score.data.contracts import CONTRACTS
 from recobro_score.data.homes import Homes, deal
 from recobro_score.data.options import PortfolioOptions
@@ -112,7 +112,7 @@ class Partitions:
             path = self._path(bucket, table + _CODED)
             if path.is_file():
                 rows = _read_coded(path)
-                accounts = pa.DictionaryArray.from_arrays(pa.array(rows.column(_CODE).to_numpy()), ids)
+                accounts = dictionary_of(rows.column(_CODE).to_numpy(), ids)
                 checked[table] = joined(checked_of(CONTRACTS[table], rows, accounts, words), checked[table])
                 numbers[table] = [*rows.column(ROW).chunks, *numbers[table]]
         portfolio = portfolio_of(checked, options, given=set(given))
