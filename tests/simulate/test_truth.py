@@ -10,7 +10,7 @@ from recobro_score.errors import ConfigError
 from recobro_score.features.labels import payment_labels
 from recobro_score.simulate import Scenario, Simulation, simulate_portfolio
 from recobro_score.simulate.catalogue import ACTION_IDS
-from recobro_score.simulate.scenario import Lateness, Offers, Span, Terms
+from recobro_score.simulate.scenario import Behaviour, Effects, Lateness, Offers, Span, Terms
 
 _DRAWS = 8
 
@@ -52,21 +52,41 @@ def test_the_closed_form_is_what_draws_give(
     assert _agrees(value, np.tile(expected, _DRAWS))
 
 
-def test_the_closed_form_is_what_the_history_does(matured: Simulation) -> None:
-    store = Portfolio.from_frames(matured.tables, options=PortfolioOptions(time_zone="America/Bogota")).store
-    labels = payment_labels(
-        store, [matured.as_of], share=0.5, horizon_days=30, observed_until=matured.observed_until, lag=0
+@pytest.fixture(scope="module")
+def worn() -> Simulation:
+    """Contact puts many off: they would pay if left alone."""
+    scenario = Scenario(
+        effects=Effects(fatigue=0.5),
+        behaviour=Behaviour(base=1.5),
+        lateness=Lateness(late_share=0.0),
+        span=Span(periods=6, periods_after=1),
     )
-    log = matured.tables["decisions"].to_pandas()
-    log = log[log["decided_at"] >= pd.Timestamp(matured.as_of, unit="us", tz="UTC")]
+    return simulate_portfolio(6_000, seed=13, scenario=scenario)
+
+
+@pytest.mark.parametrize("scenario", ["matured", "worn"])
+def test_the_closed_form_is_what_the_history_does(request: pytest.FixtureRequest, scenario: str) -> None:
+    simulation: Simulation = request.getfixturevalue(scenario)
+    store = Portfolio.from_frames(
+        simulation.tables, options=PortfolioOptions(time_zone="America/Bogota")
+    ).store
+    labels = payment_labels(
+        store, [simulation.as_of], share=0.5, horizon_days=30, observed_until=simulation.observed_until, lag=0
+    )
+    log = simulation.tables["decisions"].to_pandas()
+    log = log[log["decided_at"] >= pd.Timestamp(simulation.as_of, unit="us", tz="UTC")]
     log = log[~log["action_id"].str.startswith("plan")]
     label = pd.Series(labels.value, index=store.account_ids.to_pylist(), name="label")
-    both = log.merge(matured.truth.to_pandas(), on=["account_id", "action_id"]).join(label, on="account_id")
+    both = log.merge(simulation.truth.to_pandas(), on=["account_id", "action_id"]).join(
+        label, on="account_id"
+    )
     both = both.dropna(subset=["p_pay", "label"])
     assert len(both) > 800
     assert _agrees(both["label"].to_numpy(), both["p_pay"].to_numpy())
     for _, bucket in both.groupby(pd.cut(both["dpd"], [-1, 30, 90, 10_000]), observed=True):
         assert _agrees(bucket["label"].to_numpy(), bucket["p_pay"].to_numpy())
+    for _, side in both[both["effect_p_pay"] != 0].groupby(both["effect_p_pay"] < 0):
+        assert _agrees(side["label"].to_numpy(), side["p_pay"].to_numpy())
 
 
 def test_no_effect_means_none_for_any_account() -> None:

@@ -18,6 +18,7 @@ from recobro_score.simulate.catalogue import (
     MOST_ATTEMPTS,
     NO_CHANNEL,
 )
+from recobro_score.simulate.intent import Intent
 from recobro_score.simulate.people import PART_WEIGHTS, People
 
 OUTCOMES = (
@@ -40,6 +41,8 @@ DIRECTIONS = ("outbound", "inbound")
 _SPACING_DAYS = 4
 _SATURDAY, _SUNDAY, _LATE_PART = 5, 6, 2
 _CODE = {name: code for code, name in enumerate(OUTCOMES)}
+_REVEAL_WRONG = (_CODE["wrong_number"], _CODE["failed"])
+_ENDS = (_CODE["rpc"], _CODE["replied"], *_REVEAL_WRONG)
 _AGENT_OF: I64 = np.array([AGENTS.index(a.agent) if a.agent else -1 for a in ACTIONS])
 
 
@@ -56,6 +59,7 @@ class Attempts:
     at : int64 array
         µs UTC.
     reached : bool array
+        Spoke to the debtor, or was read; no sender can tell from a text message that was not answered.
     cost : float64 array
         In units of one SMS.
     """
@@ -86,17 +90,21 @@ class Attempts:
         np.minimum.at(first, self.account, self.at)
         return first
 
+    def last_at(self, count: int) -> I64:
+        """Return each debt's last attempt, `NEVER` without one, shape (count,)."""
+        last = np.full(count, -1, dtype=np.int64)
+        np.maximum.at(last, self.account, self.at)
+        return np.where(last < 0, NEVER, last)
+
     def reached_at(self, count: int) -> I64:
-        """Return when each debt's debtor was reached, `NEVER` if not, shape (count,)."""
-        moment = np.full(count, NEVER, dtype=np.int64)
-        moment[self.account[self.reached]] = self.at[self.reached]
-        return moment
+        """Return when each debt's debtor was first reached, `NEVER` if not, shape (count,)."""
+        return self.take(self.reached).first_at(count)
 
 
 def make_attempts(
     action: I64,
     attempt_reach: F64,
-    wrong: Bool,
+    intent: Intent,
     *,
     people: People,
     debtor: I64,
@@ -106,17 +114,18 @@ def make_attempts(
 ) -> Attempts:
     """Draw the attempts of one period.
 
-    Each attempt draws a part of the day and succeeds with that part's chance; a success ends the series.
-    Attempts fall on working days, four days apart, from the day after `first_day` on, and on Saturdays
-    not in the afternoon.
+    Each attempt draws a part of the day and reaches the debtor with that part's chance. A series ends at what
+    the sender can see and rely on: a conversation, a reply, a wrong number, a payment, an accepted offer.
+    That a message was opened does not end it: it is no answer. Attempts fall on working days, about four days
+    apart, from the day after `first_day` on, and on Saturdays not in the afternoon.
 
     Parameters
     ----------
     action : int64 array, shape (n,)
         Assigned action per debt; debts that nothing is done about carry `no_action`.
     attempt_reach : float64 array, shape (n, channels, parts)
-    wrong : bool array, shape (n, channels)
-        The contact point belongs to somebody else.
+    intent : Intent
+        After what each debtor has done nobody tries again.
     people, debtor
         Everybody, and the position of each debt's debtor.
     countries : tuple of str
@@ -128,22 +137,33 @@ def make_attempts(
     count = len(action)
     uniform = generator.random((count, MOST_ATTEMPTS, 5))
     running = CHANNEL_OF[action] != NO_CHANNEL
+    earliest = np.full(count, first_day + 1)
+    reached_at = np.full(count, NEVER, dtype=np.int64)
     chunks = []
     for number in range(MOST_ATTEMPTS):
         rows = np.flatnonzero(running & (ATTEMPTS_OF[action] > number))
-        draw, channel, who = uniform[rows, number], CHANNEL_OF[action[rows]], debtor[rows]
+        draw, who = uniform[rows, number], debtor[rows]
         part = index_of(np.tile(np.cumsum(PART_WEIGHTS), (len(rows), 1)), draw[:, 0])
-        reached = draw[:, 1] < attempt_reach[rows, channel, part]
         day = first_day + 1 + _SPACING_DAYS * number + (3 * draw[:, 2]).astype(np.int64)
-        day = _working_day(day, part, people.country[who], countries)
-        edges = np.array(DAY_PARTS)[part]
-        minute = edges[:, 0] + ((edges[:, 1] - edges[:, 0]) * draw[:, 3]).astype(np.int64)
-        outcome = _outcomes(channel, reached, wrong[rows, channel], draw[:, 4])
-        at = to_utc(day, minute, people.zone[who].astype(np.int32), people.zones)
-        assigned = action[rows]
+        day = _working_day(np.maximum(day, earliest[rows]), part, people.country[who], countries)
+        earliest[rows] = day + 1
+        at = to_utc(day, _minute(part, draw[:, 3]), people.zone[who].astype(np.int32), people.zones)
+        made = at < intent.settled_at(reached_at)[rows]
+        running[rows[~made]] = False
+        rows, draw, part, at = rows[made], draw[made], part[made], at[made]
+        assigned, channel = action[rows], CHANNEL_OF[action[rows]]
+        reached = draw[:, 1] < attempt_reach[rows, channel, part]
+        outcome = _outcomes(channel, reached, people.wrong[debtor[rows], channel], draw[:, 4])
         chunks.append((rows, channel, _AGENT_OF[assigned], outcome, at, reached, COST_OF[assigned]))
-        running[rows[reached]] = False
+        running[rows[np.isin(outcome, _ENDS)]] = False
+        reached_at[rows] = np.where(reached, np.minimum(reached_at[rows], at), reached_at[rows])
     return Attempts(*(np.concatenate(column) for column in zip(*chunks, strict=True)))
+
+
+def _minute(part: I64, uniform: F64) -> I64:
+    start, end = np.array(DAY_PARTS)[part].T
+    minute: I64 = start + ((end - start) * uniform).astype(np.int64)
+    return minute
 
 
 def _working_day(day: I64, part: I64, country: I64, countries: tuple[str, ...]) -> I64:
@@ -177,7 +197,7 @@ def _outcomes(channel: I64, reached: Bool, wrong: Bool, uniform: F64) -> I64:
 
 def reveals_wrong(attempts: Attempts) -> Bool:
     """Return which attempts tell the holder that the contact point is wrong."""
-    return np.isin(attempts.outcome, (_CODE["wrong_number"], _CODE["failed"]))
+    return np.isin(attempts.outcome, _REVEAL_WRONG)
 
 
 def duration_seconds(attempts: Attempts, generator: np.random.Generator) -> F64:

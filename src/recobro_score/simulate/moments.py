@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from recobro_score.calendars import NEVER, US_PER_DAY, US_PER_HOUR, US_PER_MINUTE, to_utc
@@ -41,20 +43,33 @@ class Files:
         return midnights(day + 1 + self._delay[day % _FILE_DAYS], self._time_zone) + _FILE_HOUR * US_PER_HOUR
 
 
-def payment_moments(
-    people: People,
-    debts: Debts,
-    reached_at: I64,
-    *,
-    scenario: Scenario,
-    first_day: int,
-    generator: np.random.Generator,
-) -> I64:
-    """Return when each debt would be paid within a period, µs UTC, shape (n,).
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """When each debt would be paid within a period; arrays of shape (n,).
 
-    Most payments fall on the debtor's payday or the days after it, the others on any day; who was reached
-    pays no earlier than that. The last days of the period stay free, so that a file on time is in before the
-    period ends.
+    Attributes
+    ----------
+    own : int64 array
+        The debtor's own time, µs UTC.
+    delay : int64 array
+        From what moved the debtor to the payment at least, µs.
+    """
+
+    own: I64
+    delay: I64
+
+    def after(self, moved_at: I64) -> I64:
+        """Return when who was moved at an instant pays, µs UTC; at the own time where it is `NEVER`."""
+        return np.maximum(self.own, np.where(moved_at == NEVER, 0, moved_at) + self.delay)
+
+
+def payment_moments(
+    people: People, debts: Debts, *, scenario: Scenario, first_day: int, generator: np.random.Generator
+) -> Moments:
+    """Draw when each debt would be paid within a period.
+
+    Most payments fall on the debtor's payday or the days after it, the others on any day. The last days of
+    the period stay free, so that a file on time is in before the period ends.
     """
     count = debts.count
     uniform = generator.random((count, 4))
@@ -66,10 +81,7 @@ def payment_moments(
     day = first_day + np.minimum(np.where(clustered, payday, anywhere), _LAST_DAY)
     minute = _FIRST_MINUTE + (uniform[:, 3] * (_LAST_MINUTE - _FIRST_MINUTE)).astype(np.int64)
     moment = to_utc(day, minute, people.zone[debts.debtor].astype(np.int32), people.zones)
-    delay = (10 + 2000 * uniform[:, 1] ** 2).astype(np.int64) * US_PER_MINUTE
-    reached = reached_at != NEVER
-    later = np.where(reached, reached_at, 0) + delay
-    return np.where(reached, np.maximum(moment, later), moment)
+    return Moments(moment, (10 + 2000 * uniform[:, 1] ** 2).astype(np.int64) * US_PER_MINUTE)
 
 
 def after_days(at: I64, least: float, most: float, uniform: F64) -> I64:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from recobro_score.calendars import NEVER, US_PER_DAY, US_PER_MINUTE
+from recobro_score.calendars import NEVER, US_PER_DAY
 from recobro_score.simulate.arrays import I64
 from recobro_score.simulate.catalogue import CHANNEL_OF, CHANNELS, OFFERS
 from recobro_score.simulate.debts import PERIOD_DAYS, midnights
@@ -17,7 +17,6 @@ PAYMENT_KINDS = ("payment", "reversal", "write_off")
 METHODS = ("transfer", "card", "cash", "direct_debit")
 PAYMENT, REVERSAL, WRITE_OFF = range(3)
 _SPLIT_SHARE = 0.12
-_ACCEPTED_AFTER = 5 * US_PER_MINUTE
 _CALL = CHANNELS.index("call")
 
 
@@ -114,7 +113,6 @@ def offers(scene: Scene, played: Played) -> None:
     by_call = CHANNEL_OF[choice.action] == _CALL
     offered_at = np.where(by_call, played.reached_at, attempts.first_at(scene.debts.count))
     rows = np.flatnonzero(OFFERS[choice.action] & (offered_at != NEVER) & (played.response.base > 0))
-    accepted_at = np.where(played.outcome.accepted, acceptance(played), NEVER)
     scene.ledger.add(
         "plans",
         {
@@ -122,15 +120,9 @@ def offers(scene: Scene, played: Played) -> None:
             "account_id": rows,
             "offered_at": offered_at[rows],
             "terms": choice.terms[rows],
-            "accepted_at": accepted_at[rows],
+            "accepted_at": played.accepted_at[rows],
         },
     )
-
-
-def acceptance(played: Played) -> I64:
-    """Return when offers are accepted: minutes after the debtor was reached, before the down payment."""
-    reached = np.where(played.reached_at == NEVER, 0, played.reached_at)
-    return reached + _ACCEPTED_AFTER
 
 
 def plan_ends(scene: Scene, number: I64, at: I64, reason: int) -> None:

@@ -14,12 +14,13 @@ from recobro_score.simulate.attempts import Attempts, make_attempts
 from recobro_score.simulate.book import Book
 from recobro_score.simulate.catalogue import CHANNELS, NO_ACTION
 from recobro_score.simulate.debts import PERIOD_DAYS, Debts, local_days, period_starts
+from recobro_score.simulate.intent import Intent
 from recobro_score.simulate.ledger import Ledger
 from recobro_score.simulate.legacy import Choice, choose, eligible_actions, propensities
 from recobro_score.simulate.moments import Files, payment_moments
 from recobro_score.simulate.people import People
 from recobro_score.simulate.plans import BROKEN, COMPLETED, NO_PLAN
-from recobro_score.simulate.response import Situation, draw_outcome, offer_amounts, respond
+from recobro_score.simulate.response import Luck, Situation, offer_amounts, outcome_of, respond
 from recobro_score.simulate.scenario import Scenario
 from recobro_score.simulate.scene import Played, Scene
 
@@ -160,10 +161,17 @@ def _play(scene: Scene, book: Book, situation: Situation, random: Generators) ->
     people, debts, scenario = scene.people, scene.debts, scene.scenario
     choice = _choose(scene, book, situation, random.choices)
     first_day = int(local_days(np.array([scene.start]), scenario.span.time_zone)[0])
+    ability = book.ability[debts.debtor]
+    response = respond(
+        situation, choice.action, choice.terms, scenario=scenario, unit=debts.unit, ability=ability
+    )
+    luck = Luck.draw(debts.count, scenario.behaviour, random.outcomes)
+    moments = payment_moments(people, debts, scenario=scenario, first_day=first_day, generator=random.moments)
+    intent = Intent.of(response, luck, moments)
     attempts = make_attempts(
         choice.action,
         book.attempt_reach(),
-        people.wrong[debts.debtor],
+        intent,
         people=people,
         debtor=debts.debtor,
         countries=tuple(country.code for country in scenario.market.countries),
@@ -171,20 +179,18 @@ def _play(scene: Scene, book: Book, situation: Situation, random: Generators) ->
         generator=random.attempts,
     )
     reached_at = attempts.reached_at(debts.count)
-    ability = book.ability[debts.debtor]
-    response = respond(
-        situation, choice.action, choice.terms, scenario=scenario, unit=debts.unit, ability=ability
-    )
-    outcome = draw_outcome(
-        response, reached_at != NEVER, scenario=scenario, unit=debts.unit, generator=random.outcomes
-    )
-    paid_at = payment_moments(
-        people, debts, reached_at, scenario=scenario, first_day=first_day, generator=random.moments
-    )
-    before = ~outcome.paid[attempts.account] | (attempts.at <= paid_at[attempts.account])
+    outcome = outcome_of(response, reached_at != NEVER, luck, scenario=scenario, unit=debts.unit)
     new_plan = np.where(outcome.accepted, scene.number(np.arange(debts.count)), NO_PLAN)
-    plan = np.where(situation.in_plan, book.plans.number, new_plan)
-    return Played(choice, response, outcome, attempts.take(before), reached_at, paid_at, plan)
+    return Played(
+        choice=choice,
+        response=response,
+        outcome=outcome,
+        attempts=attempts,
+        reached_at=reached_at,
+        accepted_at=np.where(outcome.accepted, intent.accepted_at(reached_at), NEVER),
+        paid_at=intent.paid_at(reached_at, attempts.last_at(debts.count)),
+        plan=np.where(situation.in_plan, book.plans.number, new_plan),
+    )
 
 
 def _choose(scene: Scene, book: Book, situation: Situation, generator: np.random.Generator) -> Choice:
@@ -229,7 +235,7 @@ def _start_plans(scene: Scene, book: Book, situation: Situation, played: Played)
     book.settled(rows[done & (forgiven > 0)], scene.start)
     rows, total, parts = rows[left], total[left], parts[left]
     book.plans.start(rows, number=scene.number(rows), total=total, parts=parts, forgiven=forgiven[left])
-    accepted_at = money_rows.acceptance(played)[rows]
+    accepted_at = played.accepted_at[rows]
     money_rows.plan_instalments(scene, rows, total=total, parts=parts, accepted_at=accepted_at)
 
 

@@ -18,7 +18,7 @@ from recobro_score.simulate.catalogue import ACTION_IDS
 from recobro_score.simulate.debts import Debts, draw_debts, holder_count, period_starts
 from recobro_score.simulate.ledger import Ledger
 from recobro_score.simulate.moments import Files
-from recobro_score.simulate.people import draw_people
+from recobro_score.simulate.people import People, draw_people
 from recobro_score.simulate.periods import Moment, run_periods
 from recobro_score.simulate.scenario import Scenario
 from recobro_score.simulate.scene import Scene
@@ -56,6 +56,7 @@ class Simulation:
     scenario: Scenario
     seed: int
     _moment: Moment = field(repr=False)
+    _people: People = field(repr=False)
     _debts: Debts = field(repr=False)
 
     def outcomes(self, actions: str | Sequence[str], *, seed: int) -> pa.Table:
@@ -174,5 +175,6 @@ def simulate_portfolio(
         scenario=scenario,
         seed=seed,
         _moment=moment,
+        _people=people,
         _debts=debts,
     )

@@ -141,6 +141,39 @@ class Outcome:
         return np.where(self.reversed, 0, self.amount)
 
 
+@dataclass(frozen=True, slots=True)
+class Luck:
+    """What chance has in store for a period, whatever is done; arrays of shape (n,), uniform but for `share`.
+
+    Attributes
+    ----------
+    paying, accepting, full, reversing : float64 array
+    share : float64 array
+        What a partial payment is of its base.
+    """
+
+    paying: F64
+    accepting: F64
+    full: F64
+    reversing: F64
+    share: F64
+
+    @classmethod
+    def draw(cls, count: int, behaviour: Behaviour, generator: np.random.Generator) -> Luck:
+        """Draw everybody's."""
+        paying, accepting, full, reversing = generator.random((count, 4)).T
+        share = generator.beta(behaviour.partial_alpha, behaviour.partial_beta, count)
+        return cls(paying, accepting, full, reversing, share)
+
+    def pays(self, response: Response, reached: Bool) -> Bool:
+        """Return who pays if these are reached and the others not, accepted offers apart."""
+        return self.paying < np.where(reached, response.pay_reached, response.pay_alone)
+
+    def accepts(self, response: Response, reached: Bool) -> Bool:
+        """Return who accepts an offer if these are reached and the others not."""
+        return ~self.pays(response, reached) & reached & (self.accepting < response.accept)
+
+
 def bucket_of(dpd: I64) -> I64:
     """Return the bucket 0-5 of days past due."""
     return np.searchsorted(np.array(BUCKET_EDGES), dpd, side="left").astype(np.int64)
@@ -254,17 +287,11 @@ def expected(response: Response, exposure: I64, scenario: Scenario) -> tuple[F64
     return np.where(exposure > 0, p_pay, np.nan), np.asarray(recovery, dtype=np.float64)
 
 
-def draw_outcome(
-    response: Response, reached: Bool, *, scenario: Scenario, unit: I64, generator: np.random.Generator
-) -> Outcome:
-    """Draw what happens once it is known whom the attempts have reached."""
-    count = len(reached)
-    chance = generator.random((count, 4))
-    share = generator.beta(scenario.behaviour.partial_alpha, scenario.behaviour.partial_beta, count)
-    pays = chance[:, 0] < np.where(reached, response.pay_reached, response.pay_alone)
-    accepted = ~pays & reached & (chance[:, 1] < response.accept)
-    partial = np.maximum(np.rint(share * response.base / unit), 1).astype(np.int64) * unit
-    amount = np.where(chance[:, 2] < response.full, response.settle, np.minimum(partial, response.settle))
+def outcome_of(response: Response, reached: Bool, luck: Luck, *, scenario: Scenario, unit: I64) -> Outcome:
+    """Return what happens once it is known whom the attempts have reached."""
+    pays, accepted = luck.pays(response, reached), luck.accepts(response, reached)
+    partial = np.maximum(np.rint(luck.share * response.base / unit), 1).astype(np.int64) * unit
+    amount = np.where(luck.full < response.full, response.settle, np.minimum(partial, response.settle))
     amount = np.where(pays, amount, np.where(accepted, response.down, 0))
     paid = amount > 0
-    return Outcome(amount, accepted, paid, paid & (chance[:, 3] < scenario.lateness.reversals))
+    return Outcome(amount, accepted, paid, paid & (luck.reversing < scenario.lateness.reversals))

@@ -52,8 +52,8 @@ class Played:
     outcome : Outcome
     attempts : Attempts
         Those that were made: none after the payment.
-    reached_at, paid_at : int64 array
-        µs UTC; `NEVER` for who was not reached, meaningless for who did not pay.
+    reached_at, accepted_at, paid_at : int64 array
+        µs UTC; `NEVER` for who was not reached or accepted nothing, meaningless for who did not pay.
     plan : int64 array
         Number of the plan that the period's payment belongs to, or `NO_PLAN`.
     """
@@ -63,5 +63,6 @@ class Played:
     outcome: Outcome
     attempts: Attempts
     reached_at: I64
+    accepted_at: I64
     paid_at: I64
     plan: I64

@@ -11,7 +11,7 @@ from recobro_score.simulate.catalogue import ACTION_IDS, NO_ACTION
 from recobro_score.simulate.debts import Debts
 from recobro_score.simulate.people import People
 from recobro_score.simulate.periods import Moment
-from recobro_score.simulate.response import Outcome, Response, draw_outcome, expected, respond
+from recobro_score.simulate.response import Luck, Outcome, Response, expected, outcome_of, respond
 from recobro_score.simulate.scenario import Scenario
 from recobro_score.simulate.tables import numbered
 
@@ -31,7 +31,7 @@ def truth_table(moment: Moment, people: People, debts: Debts, scenario: Scenario
         ``exposure``: due at the as-of, major units, as it is (a late file may hide the last payment);
         ``dpd``;
         ``reachable``: some attempt could reach the debtor (True for no_action);
-        ``p_reach``: probability that one does;
+        ``p_reach``: probability that one does if none is left out (after a payment none is made);
         ``p_pay``: P(recovers ≥ 50 % of the exposure within 30 days), empty without exposure;
         ``expected_recovery``: within 30 days, major units;
         ``effect``: expected recovery less that of no_action;
@@ -77,7 +77,8 @@ def draw_from_truth(
     """Draw what happens within 30 days of the as-of if these actions are assigned."""
     response = _response(moment, action, debts, scenario)
     reached = generator.random(debts.count) < response.reach
-    return draw_outcome(response, reached, scenario=scenario, unit=debts.unit, generator=generator)
+    luck = Luck.draw(debts.count, scenario.behaviour, generator)
+    return outcome_of(response, reached, luck, scenario=scenario, unit=debts.unit)
 
 
 def _response(moment: Moment, action: I64, debts: Debts, scenario: Scenario) -> Response:
