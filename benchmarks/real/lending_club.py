@@ -43,8 +43,9 @@ from recobro_score.models.booster import BoosterOptions
 from recobro_score.models.plain import PlainSchema
 from recobro_score.models.plan.model import PlanModel
 from recobro_score.models.plan.rows import PlanRows
-from recobro_score.models.plan.signal import FOLDS, folds_of
 from recobro_score.models.recovery.model import RecoveryModel
+from recobro_score.models.recovery.report import Breakdown
+from recobro_score.models.slices import FOLDS, folds_of
 from recobro_score.policy.terms import Terms
 
 Floats = NDArray[np.float64]
@@ -279,17 +280,17 @@ def add_recovery(table: Table, raw: pd.DataFrame, *, trees: int) -> None:
     labels = Labels(
         np.arange(n), as_of, np.zeros(n), *cents, np.zeros(n, dtype=np.int8), np.full(n, 2, dtype=np.int8)
     )
-    bucket, currency = np.full(n, CHARGED_OFF, dtype=np.int8), np.full(n, "USD")
+    ids = np.asarray(matrix.account_ids)
+    by = Breakdown(np.full(n, CHARGED_OFF, dtype=np.int8), np.full(n, "USD"), ids)
     early, late = as_of < as_of.max(), as_of == as_of.max()
     model = RecoveryModel.fit(
         matrix.take(early),
         labels.take(early),
         horizon_days=1300,
-        bucket=bucket[early],
-        currency=currency[early],
+        by=by.take(early),
         options=BoosterOptions(trees=trees),
     )
-    report = model.judge(matrix.take(late), labels.take(late), bucket=bucket[late], currency=currency[late])
+    report = model.judge(matrix.take(late), labels.take(late), by=by.take(late))
     whole = report.frame().set_index("group").loc["all"]
     case = "recovery net of fees, charged-off loans of June"
     table.add(case, "loans", whole["n"])

@@ -28,6 +28,7 @@ from recobro_score.models.plan.rows import plan_rows
 from recobro_score.models.promise.model import PromiseModel
 from recobro_score.models.promise.rows import calls_kept, calls_reached, promises_made
 from recobro_score.models.recovery.model import RecoveryModel
+from recobro_score.models.recovery.report import Breakdown
 from recobro_score.models.report import ChainReport, ModelReport
 from recobro_score.models.snapshots import Snapshots
 from recobro_score.simulate.portfolio import simulate_portfolio
@@ -100,9 +101,7 @@ def test_amounts_are_judged_in_money_per_currency_and_bucket() -> None:
     same = model.judge(
         compute(model.booster.schema, store, as_ofs),
         labels,
-        bucket=seen.bucket,
-        currency=seen.currency,
-        groups=seen.debtor,
+        by=Breakdown(seen.bucket, seen.currency, seen.debtor),
     )
     columns = ["currency", "group", "n", "recovered", "expected", "ratio", "ratio_se", "covered"]
     assert report.frame()[columns].equals(same.frame()[columns])

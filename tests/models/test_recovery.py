@@ -19,6 +19,7 @@ from recobro_score.features.pipeline import compute
 from recobro_score.models.booster import BoosterOptions
 from recobro_score.models.recovery.forecast import RecoveryForecast, amount_of
 from recobro_score.models.recovery.model import RecoveryModel
+from recobro_score.models.recovery.report import Breakdown
 from recobro_score.money import MISSING_MONEY
 from recobro_score.simulate.portfolio import simulate_portfolio
 from recobro_score.simulate.scenario import Behaviour, Scenario, Span
@@ -66,8 +67,12 @@ class Book:
     def take(self, rows: NDArray[np.int64]) -> Book:
         return Book(self.matrix.take(rows), self.labels.take(rows), self.bucket[rows], self.currency[rows])
 
+    @property
+    def by(self) -> Breakdown:
+        return Breakdown(self.bucket, self.currency, np.asarray(self.matrix.account_ids))
+
     def fit(self, **options) -> RecoveryModel:
-        given = {"horizon_days": 30, "options": FAST, "bucket": self.bucket, "currency": self.currency}
+        given = {"horizon_days": 30, "options": FAST, "by": self.by}
         return RecoveryModel.fit(self.matrix, self.labels, **(given | options))
 
     def forecast(self, model: RecoveryModel, **options) -> RecoveryForecast:
@@ -202,7 +207,7 @@ def test_tiny_samples_and_one_outcome_are_refused_with_the_numbers(book: Book) -
 def test_evaluation_warns_of_rows_it_learned_from(book: Book, later: RecoveryModel) -> None:
     fresh = Book.draw(seed=9, months=(20_300 * US_PER_DAY,))
     for other, warned in ((fresh, False), (book, True)):
-        report = later.judge(other.matrix, other.labels, bucket=other.bucket, currency=other.currency)
+        report = later.judge(other.matrix, other.labels, by=other.by)
         assert any("learned from" in warning for warning in report.warnings) == warned
 
 

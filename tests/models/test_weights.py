@@ -5,24 +5,33 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recobro_score.errors import ContractError
+from recobro_score.evaluation.amounts import amount_report, decile_table
 from recobro_score.evaluation.gain import gain_table
 from recobro_score.evaluation.metrics import binary_report, reliability_table
 from recobro_score.evaluation.ranking import lift_at, lift_table
 from recobro_score.evaluation.result import evaluate
+from recobro_score.evaluation.survival import kaplan_meier
 from recobro_score.models.calibration.family import fit_calibrator
 from recobro_score.models.event_model import fit_event
 from recobro_score.models.payment.curve import PaymentCurve
 from recobro_score.models.payment.grid import PaymentGrid
 from recobro_score.models.payment.shares import RecoveredShares
+from recobro_score.models.recovery.share_chain import MOST_PARTS, ROWS_PER_PART, ShareChain
+from recobro_score.models.self_cure import SelfCureModel
+from recobro_score.models.uncontacted import CureLabels
+from tests.evaluation.test_amounts import draw as draw_amounts
 from tests.models.event_samples import FAST, Columns, draw
 from tests.models.test_payment import SPLIT, Book
 from tests.models.test_payment_model_curve import fit as fit_curve
 from tests.models.test_payment_model_curve import many_labels
+from tests.models.test_self_cure import draw_cures
+from tests.models.test_share_chain import draw_shares
 
 SEEDS = st.integers(0, 50)
 
@@ -33,6 +42,11 @@ def sample(seed: int, n: int = 600) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     margin = rng.normal(size=n)
     y = (rng.random(n) < 1 / (1 + np.exp(0.5 - 1.3 * margin))).astype(float)
     return margin, y, rng.integers(1, 4, n)
+
+
+def whole(n: int, seed: int) -> np.ndarray:
+    """Return whole weights from 1 to 3."""
+    return np.random.default_rng(seed).integers(1, 4, n)
 
 
 def numbers(state: object) -> list[float]:
@@ -104,6 +118,75 @@ def test_whole_weights_are_repetitions_in_every_metric(seed) -> None:
     assert reliability_table(y, p, weight=counts)["n"].sum() == y.size
 
 
+@given(seed=SEEDS)
+@settings(max_examples=10)
+def test_whole_weights_are_repetitions_to_a_chain(seed: int) -> None:
+    margin, share = draw_shares(2_500, seed)
+    share, weight = np.round(share, 2), whole(share.size, seed)
+    weighted = ShareChain.fit(margin, share, weight=weight.astype(float))
+    repeated = ShareChain.fit(margin.repeat(weight), share.repeat(weight))
+    assert np.count_nonzero((share > 0) & (share < 1)) > MOST_PARTS * ROWS_PER_PART, "rows decide otherwise"
+    assert weighted.edges == repeated.edges
+    np.testing.assert_allclose(numbers(weighted.to_state()), numbers(repeated.to_state()), rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_edges_do_not_know_in_what_weights_are_counted(scale: float) -> None:
+    margin, share = draw_shares(1_500)
+    edges = ShareChain.fit(margin, share).edges
+    scaled = ShareChain.fit(margin, share, weight=np.full(share.size, scale)).edges
+    inside = np.sort(share[(share > 0) & (share < 1)])
+    ranks = np.searchsorted(inside, edges[1:-1]) - np.searchsorted(inside, scaled[1:-1])
+    assert np.abs(ranks).max() <= 1
+
+
+@given(seed=SEEDS)
+@settings(max_examples=10)
+def test_whole_weights_are_repetitions_in_money(seed: int) -> None:
+    amounts, weight = draw_amounts(400, seed), whole(400, seed)
+    many, group = np.repeat(np.arange(400), weight), np.arange(400) % 3
+    flat = 0.3 * amounts.due
+    one = amount_report(amounts, baseline=flat, group=group, weight=weight)
+    other = amount_report(amounts.take(many), baseline=flat[many], group=group[many])
+    values = one.columns.drop(["currency", "group", "n"])
+    np.testing.assert_allclose(one[values].to_numpy(float), other[values].to_numpy(float), rtol=1e-9)
+
+
+def test_tenths_of_money_hold_equal_weight() -> None:
+    amounts, weight = draw_amounts(3_000), whole(3_000, 0)
+    copies = decile_table(amounts.take(np.repeat(np.arange(3_000), weight)))
+    tenths = decile_table(amounts, weight=weight)
+    assert tenths["n"].sum() == 3_000
+    np.testing.assert_allclose(tenths["expected"], copies["expected"], rtol=0.03)
+    thrice = decile_table(amounts, weight=np.full(3_000, 3.0))
+    pd.testing.assert_frame_equal(thrice, decile_table(amounts))
+    assert decile_table(amounts, weight=np.ones(3_000)).equals(decile_table(amounts))
+    for wrong in (np.ones(5), -weight):
+        with pytest.raises(ContractError, match="3,000 amounts need as many weights"):
+            decile_table(amounts, weight=wrong)
+
+
+@given(seed=SEEDS)
+def test_whole_weights_are_repetitions_in_a_curve_of_survival(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 60))
+    time, ended, weight = rng.integers(0, 12, n), rng.random(n) < 0.6, rng.integers(0, 4, n)
+    weight[0] = 1
+    curve, copies = (
+        kaplan_meier(time, ended, weight=weight),
+        kaplan_meier(time.repeat(weight), ended.repeat(weight)),
+    )
+    np.testing.assert_allclose(curve.survival, copies.survival, atol=1e-12)
+    np.testing.assert_array_equal(curve.time, copies.time)
+    assert curve.events.sum() == ended[weight > 0].sum()
+    plain, heavy = kaplan_meier(time, ended), kaplan_meier(time, ended, weight=np.full(n, 7.0))
+    np.testing.assert_allclose(
+        plain.frame(), heavy.frame(), err_msg="seven times the weight is no more evidence"
+    )
+    with pytest.raises(ContractError, match="Weights must be finite"):
+        kaplan_meier(time, ended, weight=-weight)
+
+
 @pytest.fixture(scope="module")
 def book() -> Book:
     return Book.draw(700)
@@ -170,6 +253,33 @@ def test_weights_move_the_level_to_the_rows_that_weigh() -> None:
     equal = fit_event(values, y, schema=Columns(), options=FAST, groups=groups)
     gap = abs(fit.model.probability(values).mean() - y[~old].mean())
     assert gap < 0.03 < abs(equal.model.probability(values).mean() - y[~old].mean())
+
+
+def test_a_cure_of_weight_zero_is_not_there() -> None:
+    matrix, labels, bucket, _ = draw_cures(3_000)
+    kept = np.random.default_rng(2).random(bucket.size) < 0.8
+    weights = np.where(kept, np.random.default_rng(3).uniform(0.5, 2.0, kept.size), 0.0)
+    rows = np.flatnonzero(kept)
+    fewer = CureLabels(
+        labels.cure.take(rows), labels.self_cure.take(rows), labels.weight[rows], labels.warning
+    )
+    weighted = SelfCureModel.fit(matrix, labels, bucket=bucket, options=FAST, weights=weights)
+    without = SelfCureModel.fit(
+        matrix.take(rows), fewer, bucket=bucket[rows], options=FAST, weights=weights[rows]
+    )
+    plain = SelfCureModel.fit(matrix.take(rows), fewer, bucket=bucket[rows], options=FAST)
+    assert weighted.scorer.event == without.scorer.event
+    assert weighted.scorer.interval == without.scorer.interval != plain.scorer.interval
+    assert weighted.validation.frame().equals(without.validation.frame())
+
+
+def test_rows_of_weight_zero_do_not_judge(book: Book) -> None:
+    model, kept = book.fit(split=SPLIT), np.arange(book.bucket.size) % 3 > 0
+    rest = book.take(np.flatnonzero(kept))
+    weighted = model.judge(book.matrix, book.labels, book.bucket, weights=kept.astype(float))
+    alone = model.judge(rest.matrix, rest.labels, rest.bucket)
+    assert weighted.frame().equals(alone.frame())
+    assert weighted.held_out == alone.held_out
 
 
 def test_reports_weigh_alike(book: Book) -> None:

@@ -144,6 +144,7 @@ def evaluate_amounts(
     baseline: Floats | None = None,
     group: ArrayLike | None = None,
     names: Sequence[str] | None = None,
+    weight: ArrayLike | None = None,
     warnings: Sequence[str] = (),
 ) -> AmountEvaluation:
     """Judge expected amounts on held-out rows, next to a baseline's.
@@ -157,11 +158,19 @@ def evaluate_amounts(
         The baseline's expected amounts in minor units.
     group, names
         As for `metrics.binary_report`.
+    weight : array-like of shape (n,), optional
+        How much each row counts: 2 like the row twice.
     warnings : sequence of str
         What is known already; comes first.
+
+    Raises
+    ------
+    ContractError
+        If weights are not as many as rows, negative or not finite.
     """
-    table = amount_report(amounts, baseline=baseline, group=group, names=names)
-    return AmountEvaluation(held_out, table, decile_table(amounts), (*warnings, *_warnings(table)))
+    table = amount_report(amounts, baseline=baseline, group=group, names=names, weight=weight)
+    deciles = decile_table(amounts, weight=weight)
+    return AmountEvaluation(held_out, table, deciles, (*warnings, *_warnings(table)))
 
 
 def amount_report(
@@ -170,13 +179,14 @@ def amount_report(
     baseline: Floats | None = None,
     group: ArrayLike | None = None,
     names: Sequence[str] | None = None,
+    weight: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """Compare predicted with recovered money per currency and group.
 
     Parameters
     ----------
-    amounts, baseline, group, names
-        As for `evaluate_amounts`.
+    amounts, baseline, group, names, weight
+        As for `evaluate_amounts`; ``n`` counts rows.
 
     Returns
     -------
@@ -189,18 +199,24 @@ def amount_report(
         amount lies within P10–P90, below P10 and above P90. Amounts that lump at nothing and at everything
         cover more than 80 %; what must not be is more than 10 % below or above. NaN where a group is empty.
     """
-    rows = []
+    rows, counts = [], _counts(amounts, weight)
     for currency in np.unique(amounts.currency.astype(str)).tolist():
         own = np.asarray(amounts.currency.astype(str) == currency)
         for name, mask in group_masks(own.size, group, names):
             part = own & mask
             other = None if baseline is None else baseline[part]
-            rows.append({"currency": currency, "group": name} | _row(amounts.take(part), currency, other))
+            found = _row(amounts.take(part), counts[part], currency, other)
+            rows.append({"currency": currency, "group": name} | found)
     return pd.DataFrame(rows)
 
 
-def decile_table(amounts: Amounts) -> pd.DataFrame:
-    """Compare predicted with recovered money in tenths of the rows by rising expected amount.
+def decile_table(amounts: Amounts, *, weight: ArrayLike | None = None) -> pd.DataFrame:
+    """Compare predicted with recovered money in tenths of the weight by rising expected amount.
+
+    Parameters
+    ----------
+    amounts, weight
+        As for `evaluate_amounts`.
 
     Returns
     -------
@@ -210,38 +226,27 @@ def decile_table(amounts: Amounts) -> pd.DataFrame:
         ÷ expected) and ``ratio_se``.
     """
     rows: list[dict[str, Any]] = []
+    counts = _counts(amounts, weight)
     for currency in np.unique(amounts.currency.astype(str)).tolist():
-        part = amounts.take(np.asarray(amounts.currency.astype(str) == currency))
+        own = np.flatnonzero(np.asarray(amounts.currency.astype(str) == currency))
         unit = 10 ** minor_digits(currency)
-        order = np.argsort(part.expected, kind="stable")
-        for number, rows_of in enumerate(np.array_split(order, DECILES)):
-            if rows_of.size:
-                tenth, n = part.take(rows_of), rows_of.size
-                ratio, error = money_ratio(tenth)
-                spread = cluster_error(tenth.recovered - float(tenth.recovered.mean()), tenth.debtor)
-                rows.append(
-                    {
-                        "currency": currency,
-                        "decile": number,
-                        "n": n,
-                        "expected": float(tenth.expected.sum()) / n / unit,
-                        "recovered": int(tenth.recovered.sum()) / n / unit,
-                        "recovered_se": spread / n / unit,
-                        "ratio": ratio,
-                        "ratio_se": error,
-                    }
-                )
+        for number, tenth in enumerate(_tenths(amounts.expected[own], counts[own])):
+            if counts[own[tenth]].any():
+                found = _tenth(amounts.take(own[tenth]), counts[own[tenth]], unit)
+                rows.append({"currency": currency, "decile": number} | found)
     columns = ["currency", "decile", "n", "expected", "recovered", "recovered_se", "ratio", "ratio_se"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def money_ratio(amounts: Amounts) -> tuple[float, float]:
+def money_ratio(amounts: Amounts, *, weight: ArrayLike | None = None) -> tuple[float, float]:
     """Return recovered ÷ expected and its error clustered by debtor; NaN where nothing is expected."""
-    expected = float(amounts.expected.sum())
+    counts = _counts(amounts, weight)
+    expected = float((counts * amounts.expected).sum())
     if not expected > 0:
         return float("nan"), float("nan")
-    ratio = int(amounts.recovered.sum()) / expected
-    return ratio, cluster_error(amounts.recovered - ratio * amounts.expected, amounts.debtor) / expected
+    ratio = float((counts * amounts.recovered).sum()) / expected
+    residual = counts * (amounts.recovered - ratio * amounts.expected)
+    return ratio, cluster_error(residual, amounts.debtor) / expected
 
 
 def cluster_error(residual: NDArray[np.floating[Any]], cluster: NDArray[Any]) -> float:
@@ -256,35 +261,68 @@ def cluster_error(residual: NDArray[np.floating[Any]], cluster: NDArray[Any]) ->
     return float(np.sqrt((sums**2).sum() * sums.size / (sums.size - 1)))
 
 
-def _row(part: Amounts, currency: str, baseline: Floats | None) -> dict[str, Any]:
+def _row(part: Amounts, counts: Floats, currency: str, baseline: Floats | None) -> dict[str, Any]:
     unit, unknown = 10 ** minor_digits(currency), float("nan")
-    ratio, error = money_ratio(part)
+    ratio, error = money_ratio(part, weight=counts)
     share, n = part.recovered / part.due, part.due.size
     off = share - part.expected / part.due
     has = baseline is not None and n > 0
     other = np.zeros(n) if baseline is None else baseline
+    due, recovered, expected, beside = (
+        float((counts * amount).sum()) for amount in (part.due, part.recovered, part.expected, other)
+    )
     return {
         "n": n,
-        "due": int(part.due.sum()) / unit,
-        "recovered": int(part.recovered.sum()) / unit,
-        "expected": float(part.expected.sum()) / unit,
+        "due": due / unit,
+        "recovered": recovered / unit,
+        "expected": expected / unit,
         "ratio": ratio,
         "ratio_se": error,
-        "share": _mean(share),
-        "expected_share": _mean(part.expected / part.due),
-        "rmse": float(np.sqrt(_mean(off**2))),
-        "baseline_rmse": float(np.sqrt(_mean((share - other / part.due) ** 2))) if has else unknown,
-        "baseline_ratio": int(part.recovered.sum()) / float(other.sum())
-        if has and other.sum() > 0
-        else unknown,
-        "covered": _mean((part.recovered >= part.low) & (part.recovered <= part.high)),
-        "below": _mean(part.recovered < part.low),
-        "above": _mean(part.recovered > part.high),
+        "share": _mean(share, counts),
+        "expected_share": _mean(part.expected / part.due, counts),
+        "rmse": float(np.sqrt(_mean(off**2, counts))),
+        "baseline_rmse": float(np.sqrt(_mean((share - other / part.due) ** 2, counts))) if has else unknown,
+        "baseline_ratio": recovered / beside if has and beside > 0 else unknown,
+        "covered": _mean((part.recovered >= part.low) & (part.recovered <= part.high), counts),
+        "below": _mean(part.recovered < part.low, counts),
+        "above": _mean(part.recovered > part.high, counts),
     }
 
 
-def _mean(values: NDArray[Any]) -> float:
-    return float(values.mean()) if values.size else float("nan")
+def _tenths(expected: Floats, counts: Floats) -> list[Ints]:
+    """Return the rows of each tenth of the weight by rising expected amount."""
+    order = np.argsort(expected, kind="stable")
+    passed = np.cumsum(counts[order])
+    ends = np.cumsum([part.size for part in np.array_split(order, DECILES)]) * counts.mean()
+    tenth = np.minimum(np.searchsorted(ends, passed - counts[order], side="right"), DECILES - 1)
+    return [order[tenth == number] for number in range(DECILES)]
+
+
+def _tenth(part: Amounts, counts: Floats, unit: int) -> dict[str, Any]:
+    ratio, error = money_ratio(part, weight=counts)
+    total, recovered = float(counts.sum()), _mean(part.recovered, counts)
+    spread = cluster_error(counts * (part.recovered - recovered), part.debtor)
+    return {
+        "n": part.due.size,
+        "expected": _mean(part.expected, counts) / unit,
+        "recovered": recovered / unit,
+        "recovered_se": spread / total / unit,
+        "ratio": ratio,
+        "ratio_se": error,
+    }
+
+
+def _counts(amounts: Amounts, weight: ArrayLike | None) -> Floats:
+    counts = np.ones(amounts.due.size) if weight is None else np.asarray(weight, dtype=np.float64)
+    if counts.shape != amounts.due.shape or not (np.isfinite(counts) & (counts >= 0)).all():
+        msg = f"{amounts.due.size:,} amounts need as many weights, finite and not negative."
+        raise ContractError(msg)
+    return counts
+
+
+def _mean(values: NDArray[Any], counts: Floats) -> float:
+    total = float(counts.sum())
+    return float((counts * values).sum()) / total if total > 0 else float("nan")
 
 
 def _warnings(table: pd.DataFrame) -> Iterator[str]:

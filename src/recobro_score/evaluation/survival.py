@@ -36,7 +36,7 @@ class SurvivalCurve:
     time : ndarray of shape (k,)
         Strictly increasing.
     at_risk, events, censored : int64 ndarray of shape (k,)
-        Seen just before the time; ended, and last seen, at it.
+        Seen just before the time; ended, and last seen, at it. Numbers, whatever they weigh.
     survival, se : ndarray of shape (k,)
         Share not ended after the time, and Greenwood's standard error (NaN where nobody is left: the curve
         has come to 0).
@@ -75,7 +75,7 @@ class SurvivalCurve:
         return pd.DataFrame({name: getattr(self, name) for name in self.__dataclass_fields__})
 
 
-def kaplan_meier(time: ArrayLike, ended: ArrayLike) -> SurvivalCurve:
+def kaplan_meier(time: ArrayLike, ended: ArrayLike, *, weight: ArrayLike | None = None) -> SurvivalCurve:
     """Estimate the share that has not ended after each time.
 
     Parameters
@@ -84,6 +84,9 @@ def kaplan_meier(time: ArrayLike, ended: ArrayLike) -> SurvivalCurve:
         When each ended or was last seen, not negative.
     ended : array-like of shape (n,)
         1 ended, 0 censored. Who is censored at a time at which others end counts as at risk then.
+    weight : array-like of shape (n,), optional
+        How much each counts, not negative: 2 like two of them. Standard errors do not take one of weight 2
+        for two: they rest on Kish's effective number at risk.
 
     Raises
     ------
@@ -95,25 +98,26 @@ def kaplan_meier(time: ArrayLike, ended: ArrayLike) -> SurvivalCurve:
     >>> kaplan_meier([1, 2, 2, 3], [1, 1, 0, 1]).survival.tolist()
     [0.75, 0.5, 0.0]
     """
-    at, happened = np.asarray(time, dtype=np.float64), np.asarray(ended, dtype=np.float64)
-    if at.ndim != 1 or at.shape != happened.shape or at.size == 0:
-        shapes = f"{at.shape} and {happened.shape}"
-        msg = f"Times and ends must be one-dimensional, of one length and not empty, got {shapes}."
-        raise ContractError(msg)
-    if not (np.isfinite(at) & (at >= 0)).all() or not np.isin(happened, (0.0, 1.0)).all():
-        msg = "Times must be finite and not negative, and ends 0 or 1."
-        raise ContractError(msg)
+    at, happened, counts = _checked(time, ended, weight)
     times, place = np.unique(at, return_inverse=True)
-    seen = np.bincount(place, minlength=times.size)
-    events = np.bincount(place, weights=happened, minlength=times.size).astype(np.int64)
-    at_risk = at.size - np.concatenate([[0], np.cumsum(seen)[:-1]])
-    survival = np.cumprod(1.0 - events / at_risk)
-    left = at_risk - events
-    alive = left > 0
-    spread = np.cumsum(np.where(alive, events / (at_risk * np.maximum(left, 1)), 0.0))
+
+    def of_times(values: Floats) -> Floats:
+        return np.bincount(place, weights=values, minlength=times.size).astype(np.float64)
+
+    seen, events = of_times(np.ones(at.size)), of_times(happened)
+    at_risk, weight_at_risk, squares = (
+        _at_risk(each) for each in (seen, of_times(counts), of_times(counts**2))
+    )
+    gone = of_times(counts * happened)
+    survival = np.asarray(np.cumprod(1.0 - gone / weight_at_risk), dtype=np.float64)
+    alive = at_risk > events
+    left = np.where(alive, weight_at_risk - gone, 1.0)
+    steps = np.where(alive, gone / (weight_at_risk * left) * (squares / weight_at_risk), 0.0)
+    spread = np.asarray(np.cumsum(steps), dtype=np.float64)
     se = np.where(alive, survival * np.sqrt(spread), np.nan)
     low, high = _interval(survival, spread, alive & (survival < 1))
-    return SurvivalCurve(times, at_risk, events, seen - events, survival, se, low, high)
+    numbers = [each.astype(np.int64) for each in (at_risk, events, seen - events)]
+    return SurvivalCurve(times, numbers[0], numbers[1], numbers[2], survival, se, low, high)
 
 
 def survival_table(time: ArrayLike, ended: ArrayLike, group: ArrayLike) -> pd.DataFrame:
@@ -138,6 +142,29 @@ def survival_table(time: ArrayLike, ended: ArrayLike, group: ArrayLike) -> pd.Da
         curve.insert(0, "group", label)
         parts.append(curve)
     return pd.concat(parts, ignore_index=True)
+
+
+def _checked(time: ArrayLike, ended: ArrayLike, weight: ArrayLike | None) -> tuple[Floats, Floats, Floats]:
+    """Return times, ends and weights, those of weight 0 left out."""
+    at, happened = np.asarray(time, dtype=np.float64), np.asarray(ended, dtype=np.float64)
+    counts = np.ones(at.shape) if weight is None else np.asarray(weight, dtype=np.float64)
+    if at.ndim != 1 or at.shape != happened.shape or at.shape != counts.shape or at.size == 0:
+        shapes = f"{at.shape}, {happened.shape} and {counts.shape}"
+        msg = f"Times, ends and weights must be one-dimensional, of one length and not empty, got {shapes}."
+        raise ContractError(msg)
+    if not (np.isfinite(at) & (at >= 0)).all() or not np.isin(happened, (0.0, 1.0)).all():
+        msg = "Times must be finite and not negative, and ends 0 or 1."
+        raise ContractError(msg)
+    if not (np.isfinite(counts) & (counts >= 0)).all() or not counts.any():
+        msg = "Weights must be finite and not negative, and some above 0."
+        raise ContractError(msg)
+    used = counts > 0
+    return at[used], happened[used], counts[used]
+
+
+def _at_risk(seen: Floats) -> Floats:
+    """Return what is there just before each time, given what was last seen at each."""
+    return np.asarray(np.cumsum(seen[::-1])[::-1], dtype=np.float64)
 
 
 def _interval(survival: Floats, spread: Floats, inside: NDArray[np.bool_]) -> tuple[Floats, Floats]:

@@ -4,8 +4,8 @@ The core: `booster` (LightGBM on arrays of a known schema: `growing` trains, `fo
 read from its text), `calibration` (margin to probability), `slices` (which rows train, calibrate and test),
 `event_model` (fit, calibrate, score held-out debtors), `event_scorer` (the same with accounts, dates and
 buckets: what the models of one event stand on; `scorer_fit` fits it, `bucket_model` is one for some buckets
-only), `snapshots` (the rows of a portfolio to learn from), `facts` (what a model learned from, with
-warnings), `scores` (what a model says).
+only), `snapshots` (the rows of a portfolio to learn from), `weights` (how much they count), `facts` (what a
+model learned from, with warnings), `scores` (what a model says).
 
 The models: `payment`, `recovery`, `contact`, `promise`, `plan`, `self_cure` (with `uncontacted`),
 `early_warning`, `effect` (what actions add, from the `decision_log`).

@@ -117,5 +117,5 @@ class EarlyWarningModel(BucketModel):
             split=seen.split(labels.known & target.covers(seen.bucket), target.horizon_days),
             groups=seen.debtor,
             options=options,
-            weights=None if weights is None else weights(seen),
+            weights=seen.weigh(weights),
         )

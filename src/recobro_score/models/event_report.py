@@ -100,7 +100,7 @@ def known_pairs(
     labels = compute_labels(
         seen.store, seen.timeline.as_ofs, (spec, money), observed_until=seen.observed_until
     )
-    y, counts = labels.column(spec.name), None if weights is None else weights(seen)
+    y, counts = labels.column(spec.name), seen.weigh(weights, some=False)
     wanted = ~np.isnan(y)
     if buckets is not None:
         wanted &= np.isin(seen.bucket, [BUCKETS.index(name) for name in buckets])

@@ -30,6 +30,7 @@ from recobro_score.models.scores import (
     pack_flags,
     thin_files,
 )
+from recobro_score.models.weights import check_weights
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -154,8 +155,8 @@ class EventScorer:
         """
         check_keys(matrix, labels, bucket)
         self.event.booster.check_schema(matrix.schema)
-        rows = np.flatnonzero(~np.isnan(labels.value))
-        counts = None if weights is None else check_weights(weights, labels.value.size)[rows]
+        counts = check_weights(weights, labels.value.size)
+        rows = np.flatnonzero(~np.isnan(labels.value) & (counts > 0))
         values = np.ascontiguousarray(matrix.values[rows])
         seen = int(np.isin(labels.as_of[rows], [*self.facts.train, *self.facts.calibration]).sum())
         warnings = [*self.facts.warnings]
@@ -171,7 +172,7 @@ class EventScorer:
             group=bucket[rows],
             names=BUCKETS,
             capacity=capacity,
-            weight=counts,
+            weight=counts[rows],
         ).knowing(warnings)
 
     def to_files(self, name: str, extra: Mapping[str, Any] | None = None) -> dict[str, str]:
@@ -243,22 +244,3 @@ def where_held_out(test: Sequence[int]) -> str:
     """Return which rows judged a model, in words: the days of its test slice, or out of fold."""
     days = [format_instant(instant, "UTC")[:10] for instant in test]
     return f"test slice {days[0]} to {days[-1]}" if days else "out of fold, by debtor"
-
-
-def check_weights(weights: Floats, n: int) -> Floats:
-    """Return weights as float64 of shape (n,).
-
-    Raises
-    ------
-    ContractError
-        If there are more or fewer, or some are negative or not finite, with counts.
-    """
-    found = np.asarray(weights, dtype=np.float64)
-    if found.shape != (n,):
-        msg = f"{n:,} rows need as many weights, got an array of shape {found.shape}."
-        raise ContractError(msg)
-    wrong = int((~(np.isfinite(found) & (found >= 0))).sum())
-    if wrong:
-        msg = f"{wrong:,} of {n:,} weights are negative or not finite."
-        raise ContractError(msg)
-    return found

@@ -15,12 +15,12 @@ from recobro_score.models.event_scorer import (
     NO_THIN_FILES,
     EventScorer,
     check_keys,
-    check_weights,
     where_held_out,
 )
 from recobro_score.models.facts import training_facts
 from recobro_score.models.scores import thin_files
 from recobro_score.models.slices import canonical_order, temporal_slices
+from recobro_score.models.weights import check_weights
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,9 +131,8 @@ def fit_scorer(
     options : BoosterOptions or EventOptions, optional
         The latter say how to calibrate and to flag too.
     weights : ndarray of shape (n,), optional
-        How much each pair counts to booster, calibrator, baseline, interval and report: 2 like the pair
-        twice, 0 like a pair that is not there. Their sum is how much evidence there is: divide by the mean to
-        leave that as it was. What is counted (rows of a leaf, fewest rows) stays counted in rows.
+        How much each pair counts to booster, calibrator, baseline, interval and report; see
+        `recobro_score.models.weights`.
 
     Raises
     ------

@@ -106,7 +106,8 @@ class SelfCureModel(BucketModel):
 
         found = fit.recalibrated(calibrate)
         report = _report(found, alone, bucket, weights)
-        scorer = replace(found.scorer, validation=report, interval=_interval(fit, matrix, alone))
+        interval = _interval(fit, matrix, alone, weights)
+        scorer = replace(found.scorer, validation=report, interval=interval)
         return cls(scorer.warned(labels.warning), target)
 
     @classmethod
@@ -149,7 +150,7 @@ class SelfCureModel(BucketModel):
             split=split,
             groups=seen.debtor,
             options=options,
-            weights=None if weights is None else weights(seen),
+            weights=seen.weigh(weights),
         )
 
 
@@ -171,12 +172,17 @@ def _report(
     ).knowing(scorer.facts.warnings)
 
 
-def _interval(fit: ScorerFit, matrix: FeatureMatrix, alone: Labels) -> ScoreInterval:
+def _interval(fit: ScorerFit, matrix: FeatureMatrix, alone: Labels, weights: Floats | None) -> ScoreInterval:
     """Return what the accounts left alone leave open around a probability."""
     known = alone.known[fit.calibration]
     rows = fit.calibration[known]
     thin = thin_files(fit.scorer.thin_file, matrix.values[rows], matrix.schema.names)
-    return ScoreInterval.fit(fit.calibration_margin[known], alone.value[rows], thin=thin)
+    return ScoreInterval.fit(
+        fit.calibration_margin[known],
+        alone.value[rows],
+        thin=thin,
+        weight=None if weights is None else weights[rows],
+    )
 
 
 def _require(self_cure: Floats) -> None:

@@ -16,6 +16,7 @@ from recobro_score.errors import NotEnoughData
 from recobro_score.features.feature_set import FeatureSet
 from recobro_score.features.pipeline import compute
 from recobro_score.features.schema import FeatureSchema
+from recobro_score.models.weights import check_weights
 from recobro_score.timeline import Timeline, holdout
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Weigh = Callable[["Snapshots"], Floats]
-    """From snapshots to the weight of each of their rows: see `fit_scorer`."""
+    """From snapshots to the weight of each of their rows: see `recobro_score.models.weights`."""
 
 logger = logging.getLogger(__name__)
 
@@ -112,6 +113,22 @@ class Snapshots:
         """
         age = (max(self.timeline.as_ofs) - self.matrix.as_of) / US_PER_DAY
         return np.asarray(0.5 ** (age / half_life_days))
+
+    def weigh(self, weights: Weigh | None, *, some: bool = True) -> Floats | None:
+        """Return the weights that a callable gives to the rows, shape (n,); None without one.
+
+        Parameters
+        ----------
+        weights : callable or None
+        some : bool
+            Whether one of them must be above 0.
+
+        Raises
+        ------
+        ContractError
+            If they are not what weights must be; see `check_weights`.
+        """
+        return None if weights is None else check_weights(weights(self), len(self.matrix), some=some)
 
     def split(self, known: NDArray[np.bool_], horizon_days: float) -> Split | None:
         """Return training, calibration and test as-ofs among those with known labels.

@@ -198,6 +198,10 @@ class Cuts:
         """Return those made after the second."""
         return log.learnable & (log.at >= self.test_from)
 
+    def others(self, log: AttemptLog) -> NDArray[np.bool_]:
+        """Return those made to other parties before it."""
+        return log.other_party & (log.counted > 0) & (log.at < self.test_from)
+
 
 def fit_contact(
     log: AttemptLog, features: Floats, schema: ColumnSchema, cuts: Cuts, *, options: BoosterOptions = OPTIONS
@@ -220,7 +224,7 @@ def fit_contact(
     seen = Expected.of(log, prior, features, options.threads)
     if prior.booster is not None:
         told = seen.log_odds(history, log.channel)
-        trust = _trust(seen.mean[later], told[later], y[later], log.channel[later], prior)
+        trust = _trust(seen.mean[later], told[later], y[later], log.take(later), prior)
         prior = replace(prior, trust=trust)
         seen = Expected.of(log, prior, features, options.threads)
     known = cuts.learned(log) | later
@@ -232,16 +236,15 @@ def fit_contact(
         channel=log.channel[known],
         begins=log.begins_series[known],
         rates=sigmoid(prior.level),
+        weight=log.counted[known],
     )
     margin = seen.log_odds(history, log.channel)
-    others = log.other_party & (log.at < cuts.test_from)
-    shift = _level(
-        np.log(seen.slot[others]), y[others], np.ones(int(others.sum())), (0.0, OTHER_PARTY_SPREAD**-2)
-    )
-    judged = Judged(margin, y, history.weight(seen.tally), log.channel, log.at)
+    others = cuts.others(log)
+    shift = _level(np.log(seen.slot[others]), y[others], log.counted[others], (0.0, OTHER_PARTY_SPREAD**-2))
+    judged = Judged(margin, y, log.counted * history.weight(seen.tally), log.channel, log.at)
     calibrators = calibrate_channels(judged.rows(known), later[known], channels)
     of_channel = [later & (log.channel == position) for position in range(channels)]
-    intervals = tuple(VennAbers.fit(margin[rows], y[rows]) for rows in of_channel)
+    intervals = tuple(VennAbers.fit(margin[rows], y[rows], weight=log.counted[rows]) for rows in of_channel)
     return ContactFit(prior, history, calibrators, intervals, shift)
 
 
@@ -255,20 +258,22 @@ def _fit_prior(
     channels = len(log.channels)
     columns = ContactColumns.of(schema, log.channels)
     taught, channel = log.take(learned), log.channel[learned]
-    y = taught.success.astype(np.float64)
+    y, counted = taught.success.astype(np.float64), taught.counted
     rates, begins = assumed_rates(log.channels), log.begins_series[learned]
     history = OwnHistory.default(rates)
     assumed = np.log(rates) - np.log1p(-rates)
-    level = _levels(np.zeros(y.size), y, np.ones(y.size), channel, assumed)
+    level = _levels(np.zeros(y.size), y, counted, channel, assumed)
     flat = SlotPattern.flat(len(log.segments), channels)
     prior = ContactPrior(columns, level, None, np.full(channels, TRUST), flat)
-    known, weight = np.zeros(y.size), np.ones(y.size)
+    known, weight = np.zeros(y.size), counted
     for _ in range(ROUNDS):
         seen = Expected.of(log, prior, features, options.threads)
         tally, mean, slot = seen.tally[learned], seen.mean[learned], seen.slot[learned]
         rates = sigmoid(prior.level)
-        history = OwnHistory.fit(tally, mean, slot, y=y, channel=channel, begins=begins, rates=rates)
-        weight, shift = history.weight(tally), np.log(history.shift(tally, mean, channel))
+        history = OwnHistory.fit(
+            tally, mean, slot, y=y, channel=channel, begins=begins, rates=rates, weight=counted
+        )
+        weight, shift = counted * history.weight(tally), np.log(history.shift(tally, mean, channel))
         pattern = SlotPattern.fit(taught, prior.level[channel] + shift, weight)
         known = pattern.of(taught) + shift
         level = _levels(known, y, weight, channel, assumed)
@@ -278,35 +283,26 @@ def _fit_prior(
     return replace(prior, booster=booster), history
 
 
-def _trust(mean: Floats, known: Floats, y: Floats, channel: Ints, prior: ContactPrior) -> Floats:
+def _trust(mean: Floats, known: Floats, y: Floats, log: AttemptLog, prior: ContactPrior) -> Floats:
     """Return per channel by what the trees' part is best multiplied, shrunk to that of all channels.
 
-    `mean` are the odds of an average slot with the trees at their prior trust, `known` the log-odds with all
-    that is known.
+    Arrays are of the attempts of `log`: `mean` are the odds of an average slot with the trees at their prior
+    trust, `known` the log-odds with all that is known.
     """
+    channel = log.channel
     learned = (np.log(mean) - prior.level[channel]) / prior.trust[channel]
     rest = known - prior.trust[channel] * learned
-    every = np.ones(y.size, dtype=np.bool_)
-    pooled = _slope(learned, rest, y, every, (TRUST, TRUST_SPREAD))
-    found = [
-        _slope(learned, rest, y, channel == position, (pooled, TRUST_SPREAD / 2.0))
-        for position in range(len(prior.level))
-    ]
+    pooled = _slope(learned, rest, y, log.counted, (TRUST, TRUST_SPREAD))
+    own = [channel == position for position in range(len(prior.level))]
+    doubt = (pooled, TRUST_SPREAD / 2.0)
+    found = [_slope(learned[rows], rest[rows], y[rows], log.counted[rows], doubt) for rows in own]
     return np.asarray(np.clip(np.array(found), 0.0, MOST_TRUST))
 
 
-def _slope(
-    column: Floats, offset: Floats, y: Floats, rows: NDArray[np.bool_], prior: tuple[float, float]
-) -> float:
+def _slope(column: Floats, offset: Floats, y: Floats, weight: Floats, prior: tuple[float, float]) -> float:
     mean, spread = prior
-    fit = fit_logistic(
-        (column[rows], np.ones(int(rows.sum()))),
-        y[rows],
-        np.ones(int(rows.sum())),
-        offset=offset[rows],
-        prior=Prior((mean, 0.0), (spread**-2, 1.0)),
-    )
-    return fit.coefficients[0]
+    normal = Prior((mean, 0.0), (spread**-2, 1.0))
+    return fit_logistic((column, np.ones(y.size)), y, weight, offset=offset, prior=normal).coefficients[0]
 
 
 def _booster(
@@ -350,7 +346,7 @@ def contact_facts(fit: ContactFit, log: AttemptLog, cuts: Cuts) -> dict[str, Any
     return {
         "attempts": np.bincount(log.channel[learned], minlength=channels).tolist(),
         "successes": np.bincount(log.channel[learned][won], minlength=channels).tolist(),
-        "other_party_attempts": int((log.other_party & (log.at < cuts.test_from)).sum()),
+        "other_party_attempts": int(cuts.others(log).sum()),
         "calibrated_on": int(cuts.calibration(log).sum()),
         "learned_until": cuts.test_from,
         "comparisons": list(fit.prior.pattern.comparisons),

@@ -103,6 +103,7 @@ class OwnHistory:
         channel: Ints,
         begins: NDArray[np.bool_],
         rates: Floats,
+        weight: Floats | None = None,
     ) -> OwnHistory:
         """Choose the numbers under which the attempts were likeliest, each given the account's earlier ones.
 
@@ -120,6 +121,8 @@ class OwnHistory:
             Whether the attempt begins a series; all attempts choose where fewer than `MIN_REPEATED` do.
         rates : ndarray of shape (C,)
             Of each channel.
+        weight : ndarray of shape (n,), optional
+            How much each attempt counts; `MIN_REPEATED` counts attempts.
         """
         chosen, channels = cls.default(rates), len(rates)
         repeated = tally[:, OWN.start] + tally[:, KIN.start] > 0
@@ -127,11 +130,11 @@ class OwnHistory:
         if np.count_nonzero(rows) < MIN_REPEATED:
             return chosen
         tally, mean_odds, slot_odds, y = (part[rows] for part in (tally, mean_odds, slot_odds, y))
-        channel = channel[rows]
+        channel, counts = channel[rows], np.ones(y.size) if weight is None else weight[rows]
 
         def fitness(candidate: OwnHistory) -> Floats:
             odds = candidate.posterior_odds(tally, mean_odds, slot_odds, channel)
-            gain = y * np.log(odds) - np.log1p(odds)
+            gain = counts * (y * np.log(odds) - np.log1p(odds))
             return np.bincount(channel, weights=gain, minlength=channels).astype(np.float64)
 
         best = -np.inf

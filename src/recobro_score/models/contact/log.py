@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from recobro_score.models.contact.attempts import (
     account_segments,
     visible_attempts,
 )
+from recobro_score.models.weights import check_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from recobro_score.data.events import EventStore
     from recobro_score.features.matrix import FeatureMatrix
 
+    Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
 NO_ROW = -1
@@ -65,6 +67,9 @@ class AttemptLog:
         Earlier attempts on the channel that are no rows of this log, and successes among them.
     row : int64 array
         Row of the feature values as of the attempt; `NO_ROW` where there is none.
+    weight : float64 array or None
+        How much each attempt counts to learn from and to judge by; all alike where absent. What was tried
+        before a later attempt is counted once whatever it weighs: one of weight 0 is history only.
     """
 
     channels: tuple[str, ...]
@@ -82,6 +87,7 @@ class AttemptLog:
     tried_before: Ints
     won_before: Ints
     row: Ints
+    weight: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.account)
@@ -92,9 +98,14 @@ class AttemptLog:
         return np.searchsorted(self.account, np.arange(self.n_accounts + 1)).astype(np.int64)
 
     @property
+    def counted(self) -> Floats:
+        """How much each attempt counts; ones where nothing is said."""
+        return np.ones(len(self)) if self.weight is None else self.weight
+
+    @property
     def learnable(self) -> NDArray[np.bool_]:
-        """Which attempts a model learns from: those on the debtor that have features."""
-        return np.asarray((self.row != NO_ROW) & ~self.other_party)
+        """Which attempts a model learns from: those on the debtor that have features and weigh anything."""
+        return np.asarray((self.row != NO_ROW) & ~self.other_party & (self.counted > 0))
 
     @property
     def begins_series(self) -> NDArray[np.bool_]:
@@ -111,9 +122,30 @@ class AttemptLog:
         arrays = {
             each.name: getattr(self, each.name)[rows]
             for each in fields(self)
-            if each.name not in ("channels", "segments", "n_accounts")
+            if each.name not in ("channels", "segments", "n_accounts", "weight")
         }
-        return AttemptLog(self.channels, self.segments, self.n_accounts, **arrays)
+        weight = None if self.weight is None else self.weight[rows]
+        return AttemptLog(self.channels, self.segments, self.n_accounts, **arrays, weight=weight)
+
+    def weighing(self, weights: Floats | None, n_rows: int) -> AttemptLog:
+        """Return the log in which each attempt weighs what its row of the features weighs.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_rows,) or None
+            Attempts without a row count once. None changes nothing.
+        n_rows : int
+            Rows of the features.
+
+        Raises
+        ------
+        ContractError
+            If they are not what weights must be.
+        """
+        if weights is None:
+            return self
+        counts = check_weights(weights, n_rows)
+        return replace(self, weight=np.where(self.row == NO_ROW, 1.0, counts[self.row]))
 
     @classmethod
     def of(
@@ -124,6 +156,7 @@ class AttemptLog:
         as_ofs: Sequence[int] = (),
         channels: tuple[str, ...] = CHANNELS,
         segments: tuple[str, ...] | None = None,
+        weights: Floats | None = None,
     ) -> AttemptLog:
         """Return the attempts of a store that were made and known before an instant.
 
@@ -141,6 +174,9 @@ class AttemptLog:
             Channels to learn; attempts on others are left out.
         segments : tuple of str, optional
             Countries; those of the store when left out.
+        weights : ndarray, optional
+            How much each row of the feature matrix counts; an attempt weighs what its row does, and one from
+            before the first snapshot what the account's first row does.
         """
         seen = visible_attempts(store, until, channels, history_days=np.inf)
         kept = np.flatnonzero(seen.channel >= 0)
@@ -165,6 +201,7 @@ class AttemptLog:
             tried_before=nothing,
             won_before=nothing,
             row=np.where(snapshot < 0, NO_ROW, account * len(as_ofs) + snapshot),
+            weight=None if weights is None else weights[account * len(as_ofs) + np.maximum(snapshot, 0)],
         )
 
     @classmethod

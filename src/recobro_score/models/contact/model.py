@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recobro_score.digest import canonical_json, sha256_text
-from recobro_score.errors import ColumnNotFound, ContractError, SchemaMismatch, hint
+from recobro_score.errors import ColumnNotFound, ContractError, hint
 from recobro_score.models.booster import BoosterOptions
 from recobro_score.models.contact.attempts import CHANNELS, SLOTS
 from recobro_score.models.contact.files import NAME, contact_files, read_contact
@@ -27,10 +27,11 @@ from recobro_score.models.contact.fit import OPTIONS, ContactFit, Cuts, contact_
 from recobro_score.models.contact.log import AttemptLog, snapshots_of
 from recobro_score.models.contact.points import BestContacts, best_contacts
 from recobro_score.models.contact.rates import ContactForecast
-from recobro_score.models.contact.rates_of_day import ContactRatesOfDay, Reach, Whereabouts, rates_of_day
+from recobro_score.models.contact.rates_of_day import Reach, Whereabouts, one_as_of, rates_of_day
 from recobro_score.models.contact.report import contact_warnings, report_attempts, report_channels
 from recobro_score.models.report import feature_schema
 from recobro_score.models.snapshots import Snapshots
+from recobro_score.models.weights import check_weights
 from recobro_score.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -43,7 +44,9 @@ if TYPE_CHECKING:
     from recobro_score.evaluation.result import Evaluation
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.models.booster import ColumnSchema
+    from recobro_score.models.contact.rates_of_day import ContactRatesOfDay
     from recobro_score.models.report import ModelReport
+    from recobro_score.models.snapshots import Weigh
 
     Floats = NDArray[np.float64]
 
@@ -90,6 +93,7 @@ class ContactModel:
         test_from: int | None = None,
         channels: tuple[str, ...] = CHANNELS,
         options: BoosterOptions = OPTIONS,
+        weights: Floats | None = None,
     ) -> ContactModel:
         """Learn from the contact log of a store.
 
@@ -107,14 +111,18 @@ class ContactModel:
         channels : tuple of str
         options : BoosterOptions
             Of the trees.
+        weights : ndarray of shape (n,), optional
+            How much each row of the matrix counts; an attempt weighs what the row of its features weighs. To
+            what is said of later attempts it counts once all the same: one of weight 0 is history only.
 
         Raises
         ------
         ContractError
-            If the matrix is not of all accounts of the store, account-major.
+            If the matrix is not of all accounts of the store, account-major, or weights are wrong.
         """
         as_ofs = snapshots_of(store, matrix)
-        log = AttemptLog.of(store, observed_until, as_ofs=as_ofs, channels=channels)
+        counts = check_weights(weights, len(matrix))
+        log = AttemptLog.of(store, observed_until, as_ofs=as_ofs, channels=channels, weights=counts)
         cuts = Cuts.of(log, calibrate_from, test_from)
         return cls._fit(log, matrix.values, matrix.schema, cuts, options, as_ofs)
 
@@ -127,6 +135,7 @@ class ContactModel:
         observed_until: int | None = None,
         channels: tuple[str, ...] = CHANNELS,
         options: BoosterOptions = OPTIONS,
+        weights: Weigh | None = None,
     ) -> ContactModel:
         """Compute the features of a portfolio at every as-of of a timeline, and fit.
 
@@ -138,10 +147,18 @@ class ContactModel:
             See `Snapshots.of`.
         channels, options
             As for `fit`.
+        weights : callable, optional
+            From the snapshots to the weight of each of their rows, see `fit`.
         """
         seen = Snapshots.of(portfolio, timeline, observed_until=observed_until, threads=options.threads)
-        until = seen.observed_until
-        return cls.fit(seen.store, seen.matrix, observed_until=until, channels=channels, options=options)
+        return cls.fit(
+            seen.store,
+            seen.matrix,
+            observed_until=seen.observed_until,
+            channels=channels,
+            options=options,
+            weights=seen.weigh(weights),
+        )
 
     @classmethod
     def fit_attempts(
@@ -153,6 +170,7 @@ class ContactModel:
         calibrate_from: int | None = None,
         test_from: int | None = None,
         options: BoosterOptions = OPTIONS,
+        weights: Floats | None = None,
     ) -> ContactModel:
         """Learn from attempts as arrays, for logs that are no event tables; see `AttemptLog.from_frame`.
 
@@ -166,7 +184,10 @@ class ContactModel:
         calibrate_from, test_from : int, optional
             On the clock of the attempts; as for `fit`.
         options : BoosterOptions
+        weights : ndarray of shape (m,), optional
+            How much each row of the features counts, as for `fit`.
         """
+        log = log.weighing(weights, len(values))
         return cls._fit(log, values, schema, Cuts.of(log, calibrate_from, test_from), options, ())
 
     @classmethod
@@ -227,10 +248,7 @@ class ContactModel:
         ContractError
             If its rows are not those of the store, or of several as-ofs.
         """
-        found = self._rates(store, matrix, weekday, threads)
-        return ContactForecast(
-            store.account_ids, self.channels, SLOTS, found.rate, found.attempts, self.has_log
-        )
+        return self._forecast(store, self._rates(store, matrix, weekday, threads))
 
     def typical(self, store: EventStore, matrix: FeatureMatrix, channel: str, *, threads: int = 1) -> Reach:
         """Return each account's probability on a channel in an average slot.
@@ -302,14 +320,16 @@ class ContactModel:
             See `contact_points.best_contacts`.
         """
         found = self._rates(store, matrix, weekday, threads)
-        own = ContactForecast(
-            store.account_ids, self.channels, SLOTS, found.rate, found.attempts, self.has_log
-        )
-        as_of = self._one_as_of(store, matrix)
+        own, as_of = self._forecast(store, found), one_as_of(self.parts, store, matrix)
         return best_contacts(store, as_of, own, found.others, k=k, allowed=allowed)
 
     def evaluate(
-        self, portfolio: Portfolio, timeline: Timeline, *, observed_until: int | str | None = None
+        self,
+        portfolio: Portfolio,
+        timeline: Timeline,
+        *,
+        observed_until: int | str | None = None,
+        weights: Weigh | None = None,
     ) -> ModelReport:
         """Judge the model on later attempts, per channel, beside each channel's rate and its rivals.
 
@@ -322,6 +342,9 @@ class ContactModel:
             each given the account's attempts before it.
         observed_until : int or str, optional
             Attempts made or known at or after it do not count; see `Snapshots.of`.
+        weights : callable, optional
+            As for `from_portfolio`, of the snapshots that the model learned from too: in every metric, and to
+            the rivals.
 
         Raises
         ------
@@ -333,20 +356,14 @@ class ContactModel:
         schema = feature_schema(self.parts.prior.columns.source)
         as_ofs = Timeline(tuple(sorted({*self.facts["as_ofs"], *timeline.as_ofs})), timeline.time_zone)
         seen = Snapshots.of(portfolio, as_ofs, features=schema, observed_until=observed_until)
-        log = AttemptLog.of(
-            seen.store,
-            seen.observed_until,
-            as_ofs=as_ofs.as_ofs,
-            channels=self.channels,
-            segments=self.segments,
-        )
         return report_channels(
             self.parts,
-            log,
             seen,
+            segments=self.segments,
             first=timeline.as_ofs[0],
             learned_until=self.facts["learned_until"],
             warnings=self.warnings,
+            weights=weights,
         )
 
     def to_files(self) -> dict[str, str]:
@@ -366,23 +383,14 @@ class ContactModel:
         """
         return cls(*read_contact(files, schema))
 
+    def _forecast(self, store: EventStore, found: ContactRatesOfDay) -> ContactForecast:
+        return ContactForecast(
+            store.account_ids, self.channels, SLOTS, found.rate, found.attempts, self.has_log
+        )
+
     def _rates(
         self, store: EventStore, matrix: FeatureMatrix, weekday: int | None, threads: int
     ) -> ContactRatesOfDay:
-        as_of = self._one_as_of(store, matrix)
+        as_of = one_as_of(self.parts, store, matrix)
         where = Whereabouts.of(store, as_of, self.segments, weekday=weekday)
         return rates_of_day(self.parts, store, matrix.values, where, threads=threads)
-
-    def _check_schema(self, matrix: FeatureMatrix) -> None:
-        known = self.parts.prior.columns.source.hash
-        if matrix.schema.hash != known:
-            msg = f"The model knows schema {known[:12]}, got {matrix.schema.hash[:12]}."
-            raise SchemaMismatch(msg)
-
-    def _one_as_of(self, store: EventStore, matrix: FeatureMatrix) -> int:
-        self._check_schema(matrix)
-        as_ofs = snapshots_of(store, matrix)
-        if len(as_ofs) > 1:
-            msg = f"Contact is predicted at one as-of, the features are of {len(as_ofs)}."
-            raise ContractError(msg)
-        return as_ofs[0] if as_ofs else 0

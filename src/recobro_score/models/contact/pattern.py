@@ -85,7 +85,7 @@ class SlotPattern:
         Parameters
         ----------
         log : AttemptLog
-            The attempts to learn from.
+            The attempts to learn from. A comparison of two counts like the lighter of them.
         offset : ndarray of shape (n,)
             Log-odds of each attempt without the pattern, the account's own history in them.
         weight : ndarray of shape (n,)
@@ -183,7 +183,8 @@ def _effects(
     pooled = _shrunk((terms[rows], signs), (offset[rows], y, weight[rows]), np.zeros(size), kind)
     if not len(pairs):
         return pooled
-    won, lost, share = pairs[:, 0], pairs[:, 1], 1.0 / pairs[:, 2]
+    won, lost = pairs[:, 0], pairs[:, 1]
+    share = np.minimum(log.counted[won], log.counted[lost]) / pairs[:, 2]
     near = np.abs(log.at[won] - log.at[lost]) < SERIES
     order = np.where(near, size, size + 1)[:, None]
     both = np.concatenate([terms[won], terms[lost], order], axis=1)

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recobro_score.calendars import local_clock
+from recobro_score.errors import ContractError, SchemaMismatch
 from recobro_score.models.contact.attempts import SLOTS, account_segments, visible_attempts
 from recobro_score.models.contact.history import forecast
-from recobro_score.models.contact.log import on_other_party
+from recobro_score.models.contact.log import on_other_party, snapshots_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recobro_score.data.events import EventStore
+    from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.models.contact.fit import ContactFit
 
     Floats = NDArray[np.float64]
@@ -93,6 +95,27 @@ class Reach:
     low: Floats
     high: Floats
     assumed: bool
+
+
+def one_as_of(fit: ContactFit, store: EventStore, matrix: FeatureMatrix) -> int:
+    """Return the as-of of a matrix that a model can be asked for.
+
+    Raises
+    ------
+    SchemaMismatch
+        If it is of another schema than that of training.
+    ContractError
+        If its rows are not those of the store, or of several as-ofs.
+    """
+    known = fit.prior.columns.source.hash
+    if matrix.schema.hash != known:
+        msg = f"The model knows schema {known[:12]}, got {matrix.schema.hash[:12]}."
+        raise SchemaMismatch(msg)
+    as_ofs = snapshots_of(store, matrix)
+    if len(as_ofs) > 1:
+        msg = f"Contact is predicted at one as-of, the features are of {len(as_ofs)}."
+        raise ContractError(msg)
+    return as_ofs[0] if as_ofs else 0
 
 
 def rates_of_day(

@@ -11,6 +11,7 @@ from recobro_score.evaluation.result import Evaluation, evaluate
 from recobro_score.models.booster import FIRST_KNOWN_CODE
 from recobro_score.models.contact.attempts import SLOTS, assumed_rates
 from recobro_score.models.contact.fit import PRIOR_ATTEMPTS, Cuts
+from recobro_score.models.contact.log import AttemptLog
 from recobro_score.models.report import Judged, already_learned, require_known
 from recobro_score.models.rivals import KnownRows, Rivals, WiderColumns
 
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
 
     from recobro_score.models.contact.columns import ContactColumns
     from recobro_score.models.contact.fit import ContactFit
-    from recobro_score.models.contact.log import AttemptLog
     from recobro_score.models.report import ModelReport
-    from recobro_score.models.snapshots import Snapshots
+    from recobro_score.models.snapshots import Snapshots, Weigh
 
     Floats = NDArray[np.float64]
 
@@ -58,42 +58,55 @@ def report_attempts(
         baseline=channel_rates(log.take(earlier))[judged.channel],
         group=judged.channel,
         names=log.channels,
+        weight=judged.counted,
     ).knowing(warnings)
 
 
 def report_channels(
     fit: ContactFit,
-    log: AttemptLog,
     seen: Snapshots,
     *,
+    segments: tuple[str, ...],
     first: int,
     learned_until: int,
     warnings: tuple[str, ...],
+    weights: Weigh | None,
 ) -> ModelReport:
     """Judge a model on the attempts from an instant on, per channel, beside the channel's rate and rivals.
 
     Parameters
     ----------
     fit : ContactFit
-    log : AttemptLog
-        All attempts, the history of those judged included; its rows are those of the snapshots.
     seen : Snapshots
+        Of all attempts, those that the model learned from and the history of those judged included.
+    segments : tuple of str
+        Of the model.
     first : int
         Attempts from here on are judged; µs UTC.
     learned_until : int
         Attempts before it the model learned from; so do the rivals.
     warnings : tuple of str
         What is known already.
+    weights : callable or None
+        From the snapshots to the weight of their rows, and with it of their attempts.
 
     Raises
     ------
     NotEnoughData
         If no attempt is left to judge.
     """
+    columns, schema = fit.prior.columns, _with_time(fit.prior.columns)
+    log = AttemptLog.of(
+        seen.store,
+        seen.observed_until,
+        as_ofs=seen.timeline.as_ofs,
+        channels=columns.channels,
+        segments=segments,
+        weights=seen.weigh(weights),
+    )
     tested, earlier = Cuts(first, first).test(log), Cuts(learned_until, learned_until).learned(log)
     known, before = log.take(tested), log.take(earlier & (log.at < first))
     require_known(len(known), "attempts", "a known outcome and features")
-    columns, schema = fit.prior.columns, _with_time(fit.prior.columns)
     given, learned = (_known_rows(columns, part, seen) for part in (known, before))
     p = fit.calibrated(fit.log_odds(log, seen.matrix.values), log.channel)[tested]
     judged = Judged(
@@ -128,8 +141,8 @@ def contact_warnings(channels: tuple[str, ...], facts: Mapping[str, Any], fit: C
 def channel_rates(log: AttemptLog) -> Floats:
     """Return the rate of each channel over some attempts, the assumed one counting as a few, shape (C,)."""
     channels = len(log.channels)
-    tried = np.bincount(log.channel, minlength=channels)
-    won = np.bincount(log.channel[log.success], minlength=channels)
+    tried = np.bincount(log.channel, weights=log.counted, minlength=channels)
+    won = np.bincount(log.channel, weights=log.counted * log.success, minlength=channels)
     rates: Floats = (won + PRIOR_ATTEMPTS * assumed_rates(log.channels)) / (tried + PRIOR_ATTEMPTS)
     return rates
 
@@ -153,4 +166,5 @@ def _known_rows(columns: ContactColumns, log: AttemptLog, seen: Snapshots) -> Kn
         at=log.at,
         group=log.channel,
         debtor=seen.debtor[log.row],
+        weight=log.weight,
     )

@@ -15,18 +15,12 @@ from recobro_score.errors import BundleError
 from recobro_score.evaluation.logistic import sigmoid
 from recobro_score.models.booster import Booster
 from recobro_score.models.files import read_state
-from recobro_score.models.plan.parts import TermPart, base_columns, fit_accept, fit_break
+from recobro_score.models.plan.fit import KINDS, Learned, fit_part, to_the_end, validate
+from recobro_score.models.plan.parts import TermPart, base_columns
 from recobro_score.models.plan.report import PlanBook, PlanEvaluation, PlanFacts, judge_plans
 from recobro_score.models.plan.rows import PlanRows, plan_rows
 from recobro_score.models.plan.scorer import PlanScorer
-from recobro_score.models.plan.signal import (
-    FOLDS,
-    SIGNAL_OPTIONS,
-    fit_signal,
-    folds_of,
-    has_signal,
-    out_of_fold,
-)
+from recobro_score.models.plan.signal import SIGNAL_OPTIONS
 from recobro_score.models.report import ChainReport, feature_schema, require_known
 from recobro_score.models.snapshots import Snapshots
 from recobro_score.timeline import Timeline
@@ -39,13 +33,13 @@ if TYPE_CHECKING:
     from recobro_score.data.portfolio import Portfolio
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.models.booster import BoosterOptions, ColumnSchema
+    from recobro_score.models.snapshots import Weigh
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
 NAME = "plan"
 FORMAT = 1
-KINDS = ("accept", "break")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +75,12 @@ class PlanModel:
 
     @classmethod
     def fit(
-        cls, rows: PlanRows, *, schema: ColumnSchema | None = None, options: BoosterOptions | None = None
+        cls,
+        rows: PlanRows,
+        *,
+        schema: ColumnSchema | None = None,
+        options: BoosterOptions | None = None,
+        weights: Floats | None = None,
     ) -> PlanModel:
         """Fit both parts; whichever has too few rows stays assumed, and the warnings say so.
 
@@ -93,27 +92,36 @@ class PlanModel:
             Of their ``values``; without it, or with too few plans, an account speaks through its bucket only.
         options : BoosterOptions, optional
             Of the boosters of the account's margins.
+        weights : ndarray of shape (n,), optional
+            How much each offer, and every month of its plan, counts to both parts, the account's margins and
+            the report; those that ``rows`` bring along where absent. See `recobro_score.models.weights`.
+
+        Raises
+        ------
+        ContractError
+            If weights are not what they must be.
         """
-        options = options or SIGNAL_OPTIONS
+        options, rows = options or SIGNAL_OPTIONS, rows.weighing(weights)
         rows = rows.take(np.argsort(np.asarray(rows.plan_ids, dtype=str), kind="stable"))
         answered, plans = rows.take(~np.isnan(rows.accepted)), rows.take(rows.taken)
         learned = {
-            "accept": _Learned.of(answered, answered.accepted, 1.0 - answered.accepted, schema, options),
-            "break": _Learned.of(
+            "accept": Learned.of(answered, answered.accepted, 1.0 - answered.accepted, schema, options),
+            "break": Learned.of(
                 plans, plans.broken.astype(np.float64), plans.months.astype(np.float64), schema, options
             ),
         }
-        accept = _fit_part("accept", answered, learned["accept"])
-        breaks = _fit_part("break", plans, learned["break"])
+        accept = fit_part("accept", answered, learned["accept"])
+        breaks = fit_part("break", plans, learned["break"])
         boosters = {kind: each.booster for kind, each in learned.items() if each.booster is not None}
+        counted = {"accept": answered.counted, "break": plans.counted}
         middle = {
-            kind: float(each.margin.mean())
+            kind: float(np.average(each.margin, weights=counted[kind]))
             for kind, each in learned.items()
             if each.margin is not None and kind in boosters
         }
         facts = PlanFacts.of(rows, accept, breaks, signals=tuple(boosters))
         model = cls(accept, breaks, boosters, middle, facts)
-        return replace(model, validation=_validation(answered, plans, learned, facts))
+        return replace(model, validation=validate(answered, plans, learned, facts))
 
     @classmethod
     def from_portfolio(
@@ -123,6 +131,7 @@ class PlanModel:
         *,
         observed_until: int | None = None,
         options: BoosterOptions | None = None,
+        weights: Weigh | None = None,
     ) -> PlanModel:
         """Read the offers of a portfolio, each beside the snapshot before it, and fit.
 
@@ -134,9 +143,12 @@ class PlanModel:
         observed_until : int, optional
             See `Snapshots.of`.
         options : BoosterOptions, optional
+        weights : callable, optional
+            From the snapshots to the weight of each of their rows, which is that of the offers beside it:
+            ``lambda seen: seen.recency(180)``.
         """
         seen = Snapshots.of(portfolio, timeline, observed_until=observed_until)
-        return cls.fit(plan_rows(seen), schema=seen.matrix.schema, options=options)
+        return cls.fit(plan_rows(seen, seen.weigh(weights)), schema=seen.matrix.schema, options=options)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -185,14 +197,19 @@ class PlanModel:
 
     def completion(self, rows: PlanRows) -> Floats:
         """Return P(every part is paid | accepted) of offers, shape (n,)."""
-        return _to_the_end(self.breaks, self.break_log_odds(rows), rows)
+        return to_the_end(self.breaks, self.break_log_odds(rows), rows)
 
     def break_log_odds(self, rows: PlanRows) -> Floats:
         """Return the margin of breaking in a month, without the month's own part."""
         return self.breaks.log_odds(self._columns("break", rows))
 
     def evaluate(
-        self, portfolio: Portfolio, timeline: Timeline, *, observed_until: int | str | None = None
+        self,
+        portfolio: Portfolio,
+        timeline: Timeline,
+        *,
+        observed_until: int | str | None = None,
+        weights: Weigh | None = None,
     ) -> ChainReport:
         """Judge the model on the offers after the snapshots of a timeline, beside its rivals.
 
@@ -204,6 +221,9 @@ class PlanModel:
             Offers whose latest snapshot is one of these are judged.
         observed_until : int or str, optional
             What became known later does not count; see `Snapshots.of`.
+        weights : callable, optional
+            As for `from_portfolio`, of the snapshots that the model learned from too: in every metric, and to
+            the rivals.
 
         Returns
         -------
@@ -222,7 +242,7 @@ class PlanModel:
         schema = next((feature_schema(booster.schema) for booster in self.boosters.values()), None)
         as_ofs = Timeline(tuple(sorted({*self.facts.as_ofs, *timeline.as_ofs})), timeline.time_zone)
         seen = Snapshots.of(portfolio, as_ofs, features=schema, observed_until=observed_until)
-        rows = plan_rows(seen)
+        rows = plan_rows(seen, seen.weigh(weights))
         given, learned = (rows.of_snapshots(found) for found in (timeline.as_ofs, self.facts.as_ofs))
         require_known(len(given), f"{len(timeline)} as-ofs", "an offer after it")
         book = PlanBook(given, learned, seen.matrix.schema)
@@ -237,14 +257,17 @@ class PlanModel:
         notes = (*self.warnings, *(f"{name}: nothing is known of it yet" for name in absent))
         return ChainReport("plans", parts, notes)
 
-    def judge(self, rows: PlanRows) -> PlanEvaluation:
+    def judge(self, rows: PlanRows, *, weights: Floats | None = None) -> PlanEvaluation:
         """Judge the model on given offers.
 
         Parameters
         ----------
         rows : PlanRows
             With features where the model has margins of accounts.
+        weights : ndarray of shape (n,), optional
+            As for `fit`.
         """
+        rows = rows.weighing(weights)
         answered, plans = rows.take(~np.isnan(rows.accepted)), rows.take(rows.taken)
         return judge_plans(
             answered,
@@ -312,60 +335,3 @@ class PlanModel:
             if rows.values is not None:
                 signal = booster.margin(rows.values)
         return base_columns(rows.terms, rows.term, rows.bucket, rows.burden, signal)
-
-
-@dataclass(frozen=True, slots=True)
-class _Learned:
-    """The margin of the account: a booster for scoring, and out-of-fold margins of the rows."""
-
-    booster: Booster | None
-    margin: Floats | None
-
-    @classmethod
-    def of(
-        cls, rows: PlanRows, yes: Floats, no: Floats, schema: ColumnSchema | None, options: BoosterOptions
-    ) -> _Learned:
-        if rows.values is None or schema is None or not has_signal(yes, no):
-            return cls(None, None)
-        booster = fit_signal(rows.values, yes, no, schema=schema, options=options)
-        margin = out_of_fold(rows.values, yes, no, debtor=rows.debtor, schema=schema, options=options)
-        return cls(booster, margin)
-
-
-def _fit_part(kind: str, rows: PlanRows, learned: _Learned) -> TermPart:
-    columns = base_columns(rows.terms, rows.term, rows.bucket, rows.burden, learned.margin)
-    if kind == "accept":
-        return fit_accept(columns, rows.accepted)
-    return fit_break(columns, rows.months, rows.broken)
-
-
-def _to_the_end(part: TermPart, odds: Floats, plans: PlanRows) -> Floats:
-    length = plans.length
-    chance = np.ones(len(plans))
-    for months in np.unique(length).tolist():
-        these = length == months
-        chance[these] = part.kept(odds[these], months)
-    return chance
-
-
-def _validation(
-    answered: PlanRows, plans: PlanRows, learned: Mapping[str, _Learned], facts: PlanFacts
-) -> PlanEvaluation | None:
-    """Return the report on every row from parts that had not seen its debtor."""
-    if len(facts.assumed) == len(KINDS):
-        return None
-    accepted, completed = np.full(len(answered), np.nan), np.full(len(plans), np.nan)
-    for kind, rows, out in (("accept", answered, accepted), ("break", plans, completed)):
-        fold, margin = folds_of(rows.debtor), learned[kind].margin
-        for k in range(FOLDS):
-            seen, left = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
-            part_of = _Learned(None, None if margin is None else margin[seen])
-            part = _fit_part(kind, rows.take(seen), part_of)
-            other = rows.take(left)
-            signal = None if margin is None else margin[left]
-            columns = base_columns(other.terms, other.term, other.bucket, other.burden, signal)
-            if kind == "accept":
-                out[left] = sigmoid(part.log_odds(columns))
-            else:
-                out[left] = _to_the_end(part, part.log_odds(columns), other)
-    return judge_plans(answered, accepted, plans, completed, facts=facts, held_out="out of fold, by debtor")

@@ -63,7 +63,7 @@ class TermPart:
     kind : {'accept', 'break'}
     columns : tuple of str
     coefficients, se, prior_mean, prior_sd : tuple of float
-        Of the columns, in log-odds; the standard errors count rows, not debtors.
+        Of the columns, in log-odds; the standard errors count rows, not debtors, and take weights as counts.
     rows, events : int
         Offers (plan-months), and acceptances (breaks) among them.
     assumed : bool
@@ -161,7 +161,7 @@ def base_columns(
     return columns
 
 
-def fit_accept(columns: dict[str, Floats], accepted: Floats) -> TermPart:
+def fit_accept(columns: dict[str, Floats], accepted: Floats, weight: Floats) -> TermPart:
     """Fit the acceptance of offers whose answer is known.
 
     Parameters
@@ -170,11 +170,15 @@ def fit_accept(columns: dict[str, Floats], accepted: Floats) -> TermPart:
         From `base_columns`.
     accepted : ndarray of shape (n,)
         0 or 1.
+    weight : ndarray of shape (n,)
+        How much each offer counts.
     """
-    return _fit("accept", columns, accepted)
+    return _fit("accept", columns, accepted, weight)
 
 
-def fit_break(columns: dict[str, Floats], months: Ints, broken: NDArray[np.bool_]) -> TermPart:
+def fit_break(
+    columns: dict[str, Floats], months: Ints, broken: NDArray[np.bool_], weight: Floats
+) -> TermPart:
     """Fit the hazard of breaking a plan in a month, on one row per plan and month seen.
 
     Parameters
@@ -185,11 +189,13 @@ def fit_break(columns: dict[str, Floats], months: Ints, broken: NDArray[np.bool_
         Parts known to be paid.
     broken : bool ndarray of shape (n,)
         Whether the next one was not.
+    weight : ndarray of shape (n,)
+        How much each plan, and every month of it, counts.
     """
     plan, month, event = plan_months(months, broken)
     long = {name: values[plan] for name, values in columns.items()}
     long |= {"first_month": (month == 0).astype(np.float64), "log_month": np.log1p(month)}
-    return _fit("break", long, event)
+    return _fit("break", long, event, weight[plan])
 
 
 def plan_months(months: Ints, broken: NDArray[np.bool_]) -> tuple[Ints, Ints, Floats]:
@@ -212,7 +218,7 @@ def assumed_part(kind: str, columns: Sequence[str], rows: int, events: int) -> T
     return TermPart(kind, tuple(columns), mean, spread, mean, spread, rows, events, assumed=True)
 
 
-def _fit(kind: str, columns: dict[str, Floats], y: Floats) -> TermPart:
+def _fit(kind: str, columns: dict[str, Floats], y: Floats, weight: Floats) -> TermPart:
     events = int(y.sum())
     names = tuple(columns)
     if y.size < MIN_ROWS or min(events, y.size - events) < MIN_PER_CLASS:
@@ -222,7 +228,7 @@ def _fit(kind: str, columns: dict[str, Floats], y: Floats) -> TermPart:
     while True:
         chosen = [names.index(name) for name in free]
         prior = Prior(tuple(mean[place] for place in chosen), tuple(spread[place] ** -2 for place in chosen))
-        fit = fit_logistic([columns[name] for name in free], y, np.ones(y.size), prior=prior)
+        fit = fit_logistic([columns[name] for name in free], y, weight, prior=prior)
         found = dict(zip(free, zip(fit.coefficients, fit.se, strict=True), strict=True))
         wrong = [name for name in _BOUNDED[kind] if name in found and found[name][0] < 0]
         if not wrong:

@@ -112,10 +112,11 @@ class PlanEvaluation:
         Returns
         -------
         pandas.DataFrame
-            ``instalments``, ``plans``, ``completed``, ``broken``, ``running``; ``observed`` with
+            ``instalments``, ``plans``, ``completed``, ``broken``, ``running`` (numbers); ``observed`` with
             ``observed_low`` and ``observed_high``: Kaplan and Meier's share kept to the end with its 95 %
             interval, NaN where no plan was seen so long; ``predicted`` (mean of the model); ``decided``:
-            completed ÷ (completed + broken), what one gets by leaving running plans out.
+            completed ÷ (completed + broken), what one gets by leaving running plans out. All but the numbers
+            are weighted.
         """
         return self.table.copy()
 
@@ -163,7 +164,12 @@ def judge_plans(
     acceptance = None
     if len(answered):
         acceptance = evaluate(
-            answered.accepted, accepted, held_out=held_out, group=answered.bucket, names=BUCKETS
+            answered.accepted,
+            accepted,
+            held_out=held_out,
+            group=answered.bucket,
+            names=BUCKETS,
+            weight=answered.counted,
         )
     rows = [_by_length(plans, completed, int(months)) for months in np.unique(plans.length)]
     columns = ["instalments", "plans", "completed", "broken", "running"]
@@ -269,15 +275,17 @@ def _known(
         columns.append(month[:, None].astype(np.float64))
         at = at + (month + 1) * MONTH
     values = np.ascontiguousarray(np.concatenate(columns, axis=1))
-    return KnownRows(values=values, y=y, at=at, group=group, debtor=offers.debtor[rows])
+    weight = None if offers.weight is None else offers.weight[rows]
+    return KnownRows(values=values, y=y, at=at, group=group, debtor=offers.debtor[rows], weight=weight)
 
 
 def _by_length(plans: PlanRows, completed: Floats, months: int) -> dict[str, Any]:
     these = plans.length == months
     part = plans.take(these)
-    curve = kaplan_meier(part.months + part.broken, part.broken)
+    curve = kaplan_meier(part.months + part.broken, part.broken, weight=part.counted)
     last = float(curve.time[-1]) >= months
     done, gone = int(part.completed.sum()), int(part.broken.sum())
+    kept, ended = (float(part.counted[mask].sum()) for mask in (part.completed, part.completed | part.broken))
     unknown = float("nan")
     return {
         "instalments": months,
@@ -288,8 +296,8 @@ def _by_length(plans: PlanRows, completed: Floats, months: int) -> dict[str, Any
         "observed": curve.at(months).value if last else unknown,
         "observed_low": float(curve.low[-1]) if last else unknown,
         "observed_high": float(curve.high[-1]) if last else unknown,
-        "predicted": float(completed[these].mean()),
-        "decided": done / (done + gone) if done + gone else unknown,
+        "predicted": float(np.average(completed[these], weights=part.counted)),
+        "decided": kept / ended if ended else unknown,
     }
 
 

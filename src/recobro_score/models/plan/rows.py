@@ -6,7 +6,7 @@ it says. The same holds for one that ended otherwise (replaced, recalled): it wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from recobro_score.calendars import NEVER, US_PER_DAY
 from recobro_score.data.state import account_state
 from recobro_score.errors import ContractError
 from recobro_score.features.stakes import PLAN_BROKEN, PLAN_KEPT
+from recobro_score.models.weights import check_weights
 from recobro_score.money import to_major
 from recobro_score.policy.affordability import disposable_income
 from recobro_score.policy.terms import Terms
@@ -85,6 +86,9 @@ class PlanRows:
         Snapshot of the features, µs UTC; None where there is none.
     notes : tuple of str
         What was left out, and what the rows cannot say.
+    weight : ndarray or None
+        How much each offer, and the plan it became, counts; all alike where absent. See
+        `recobro_score.models.weights`.
     """
 
     plan_ids: NDArray[Any]
@@ -101,9 +105,11 @@ class PlanRows:
     completed: Rows
     as_of: Ints | None = None
     notes: tuple[str, ...] = ()
+    weight: Floats | None = None
 
     def __post_init__(self) -> None:
-        """Check lengths and that no plan ended twice."""
+        """Check lengths and weights, and that no plan ended twice."""
+        check_weights(self.weight, len(self), some=False)
         sizes = {name: len(getattr(self, name)) for name in _ARRAYS}
         if len(set(sizes.values())) != 1 or (self.values is not None and len(self.values) != len(self.term)):
             msg = f"Plan rows must be of one length, got {sizes}."
@@ -120,6 +126,11 @@ class PlanRows:
         return len(self.term)
 
     @property
+    def counted(self) -> Floats:
+        """How much each offer counts; ones where nothing is said."""
+        return np.ones(len(self)) if self.weight is None else self.weight
+
+    @property
     def length(self) -> Ints:
         """Monthly parts of the terms."""
         return np.array([terms.instalments for terms in self.terms], dtype=np.int64)[self.term]
@@ -129,7 +140,27 @@ class PlanRows:
         picked: dict[str, Any] = {name: getattr(self, name)[rows] for name in _ARRAYS}
         values = None if self.values is None else np.ascontiguousarray(self.values[rows])
         as_of = None if self.as_of is None else self.as_of[rows]
-        return PlanRows(**picked, terms=self.terms, values=values, as_of=as_of, notes=self.notes)
+        weight = None if self.weight is None else self.weight[rows]
+        return PlanRows(
+            **picked, terms=self.terms, values=values, as_of=as_of, notes=self.notes, weight=weight
+        )
+
+    def weighing(self, weights: Floats | None) -> PlanRows:
+        """Return the offers that weigh anything, with their weights; the same offers without any.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n,) or None
+
+        Raises
+        ------
+        ContractError
+            If they are not what weights must be.
+        """
+        if weights is None:
+            return self
+        found = replace(self, weight=check_weights(weights, len(self)))
+        return found.take(found.counted > 0)
 
     def of_snapshots(self, as_ofs: Sequence[int]) -> PlanRows:
         """Return the offers beside some snapshots; none where the rows do not say theirs."""
@@ -161,7 +192,7 @@ class PlanRows:
         return frame.groupby("instalments", as_index=False).sum().astype(np.int64)
 
 
-def plan_rows(seen: Snapshots) -> PlanRows:
+def plan_rows(seen: Snapshots, weights: Floats | None = None) -> PlanRows:
     """Read the offers of a portfolio beside the snapshot before each.
 
     Parameters
@@ -169,6 +200,9 @@ def plan_rows(seen: Snapshots) -> PlanRows:
     seen : Snapshots
         Features at the as-ofs of a timeline; an offer takes those of the latest as-of before it. What
         happened to it counts as far as it was known before the end of observation.
+    weights : ndarray, optional
+        How much each row of the snapshots counts: an offer weighs what the row beside it weighs, and one
+        beside a row of weight 0 is not read.
     """
     store, until = seen.store, seen.observed_until
     table = store.tables["plans"]
@@ -190,7 +224,7 @@ def plan_rows(seen: Snapshots) -> PlanRows:
     if offers > kept.size:
         left = f"{offers - kept.size:,} of {offers:,} offers are left out"
         notes = (*notes, f"{left}: no snapshot in the two months before them, or no readable terms")
-    return PlanRows(
+    rows = PlanRows(
         plan_ids=np.asarray(table.ids["plan_id"].to_pylist(), dtype=object)[kept],
         debtor=seen.debtor[row],
         term=code[kept],
@@ -205,7 +239,9 @@ def plan_rows(seen: Snapshots) -> PlanRows:
         completed=outcome[2][kept],
         as_of=as_ofs[place[kept]],
         notes=notes,
+        weight=None if weights is None else weights[row],
     )
+    return rows if weights is None else rows.take(rows.counted > 0)
 
 
 def burden(terms: Terms, exposure: Ints, digits: NDArray[np.int8], disposable: Floats) -> Floats:

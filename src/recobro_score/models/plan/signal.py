@@ -8,10 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from recobro_score.models.booster import Booster, BoosterOptions
-from recobro_score.timeline import debtor_folds
+from recobro_score.models.slices import FOLDS, folds_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,12 +18,10 @@ if TYPE_CHECKING:
     from recobro_score.models.booster import ColumnSchema
 
     Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 MIN_ROWS = 500
 MIN_PER_CLASS = 100
 """Below either, the account speaks through its bucket only."""
-FOLDS = 5
 SIGNAL_OPTIONS = BoosterOptions(trees=150, leaves=7, min_leaf=60)
 
 
@@ -74,8 +71,3 @@ def out_of_fold(
         booster = fit_signal(values[seen], yes[seen], no[seen], schema=schema, options=options)
         margin[left] = booster.margin(np.ascontiguousarray(values[left]), threads=options.threads)
     return margin
-
-
-def folds_of(debtor: NDArray[Any]) -> Ints:
-    """Return the fold of every row, the same for all rows of a debtor."""
-    return debtor_folds(pa.array(debtor.tolist(), pa.string()), FOLDS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -27,18 +27,21 @@ if TYPE_CHECKING:
     from recobro_score.features.schema import FeatureSchema
     from recobro_score.models.booster import BoosterOptions, ColumnSchema
     from recobro_score.models.promise.rows import PromiseRows
-    from recobro_score.timeline import Split
+    from recobro_score.models.snapshots import Snapshots
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
-FORMAT = 1
+FORMAT = 2
 AGENT = "taken_by"
 PRIOR_ROWS = 20.0
 """What an assumed rate counts, in outcomes."""
 FEW = 50
 """Fewer outcomes than this with an agent, and the rate is flagged as assumed."""
+HORIZON_DAYS = 30.0
+"""Room between slices for what is promised in one to fall due before the next."""
 Z_95 = 1.959963984540054
+_PER_AGENT = ("prior", "tried", "won", "tried_weight", "won_weight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Link:
         Assumed rate per agent of `AGENTS`.
     tried, won : tuple of int
         Known outcomes per agent, and events among them.
+    tried_weight, won_weight : tuple of float
+        What they weigh together: the rate per agent rests on it.
     scorer : EventScorer or None
         None where there was too little to learn from: then the rate per agent, shrunk to the assumed one.
     why : str
@@ -81,6 +86,8 @@ class Link:
     prior: tuple[float, ...]
     tried: tuple[int, ...]
     won: tuple[int, ...]
+    tried_weight: tuple[float, ...]
+    won_weight: tuple[float, ...]
     scorer: EventScorer | None
     why: str = ""
 
@@ -89,13 +96,11 @@ class Link:
         cls,
         name: str,
         prior: tuple[float, ...],
-        matrix: FeatureMatrix,
-        bucket: NDArray[np.int8],
+        seen: Snapshots,
         rows: PromiseRows,
         *,
-        split: Split | None,
-        groups: NDArray[Any],
         options: BoosterOptions,
+        weight: Floats,
     ) -> Link:
         """Learn a link from its events.
 
@@ -103,20 +108,18 @@ class Link:
         ----------
         name, prior
             See the class.
-        matrix : FeatureMatrix
-            Of m rows, which ``rows.row`` points to.
-        bucket : int8 ndarray of shape (m,)
+        seen : Snapshots
+            Whose rows ``rows.row`` points to. Where their as-ofs leave room for it, the link is fitted and
+            calibrated apart in time, else out of fold.
         rows : PromiseRows
-        split : Split or None
-            As-ofs of the slices; out of fold without.
-        groups : array of str of shape (m,)
-            Debtors.
         options : BoosterOptions
+        weight : ndarray of shape (n,)
+            How much each of the rows counts, above 0.
         """
         known = [rows.known & (rows.agent == agent) for agent in range(len(AGENTS))]
-        tried = tuple(int(mask.sum()) for mask in known)
-        won = tuple(int(np.nansum(rows.value[mask])) for mask in known)
-        events = of_agents(matrix, rows.row, rows.agent)
+        won = [mask & (rows.value == 1.0) for mask in known]
+        split = seen.split(np.isin(np.arange(len(seen.matrix)), rows.row[rows.known]), HORIZON_DAYS)
+        events = of_agents(seen.matrix, rows.row, rows.agent)
         n = len(rows)
         nothing = np.zeros(n, dtype=np.int64)
         labels = Labels(
@@ -128,24 +131,36 @@ class Link:
             reason=np.zeros(n, dtype=np.int8),
             digits=np.zeros(n, dtype=np.int8),
         )
+        scorer, why = None, ""
         try:
-            found = fit_scorer(
+            scorer = fit_scorer(
                 events,
                 labels,
-                bucket[rows.row],
+                seen.bucket[rows.row],
                 horizon_days=split.horizon_days if split else 0.0,
                 split=split,
-                groups=groups[rows.row],
+                groups=seen.debtor[rows.row],
                 options=options,
-            )
+                weights=weight,
+            ).scorer
         except NotEnoughData as error:
-            return cls(name, prior, tried, won, None, str(error))
-        return cls(name, prior, tried, won, found.scorer)
+            why = str(error)
+        return cls(
+            name=name,
+            prior=prior,
+            tried=tuple(int(mask.sum()) for mask in known),
+            won=tuple(int(mask.sum()) for mask in won),
+            tried_weight=tuple(float(weight[mask].sum()) for mask in known),
+            won_weight=tuple(float(weight[mask].sum()) for mask in won),
+            scorer=scorer,
+            why=why,
+        )
 
     @property
     def rates(self) -> Floats:
         """The rate per agent, shrunk to the assumed one."""
-        return (np.array(self.won) + PRIOR_ROWS * np.array(self.prior)) / (np.array(self.tried) + PRIOR_ROWS)
+        won, tried = np.array(self.won_weight), np.array(self.tried_weight)
+        return (won + PRIOR_ROWS * np.array(self.prior)) / (tried + PRIOR_ROWS)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -188,7 +203,7 @@ class Link:
 
     def _spread(self, agent: int) -> float:
         """Return half the width, in log-odds, of the 95 % interval of an agent's shrunk rate."""
-        rate, rows = float(self.rates[agent]), self.tried[agent] + PRIOR_ROWS
+        rate, rows = float(self.rates[agent]), self.tried_weight[agent] + PRIOR_ROWS
         return Z_95 / float(np.sqrt(rows * rate * (1.0 - rate)))
 
     def of_events(self, matrix: FeatureMatrix, bucket: NDArray[np.int8], rows: Ints, agent: Ints) -> Floats:
@@ -225,11 +240,8 @@ class Link:
         state = {
             "format": FORMAT,
             "schema": None,
-            "prior": list(self.prior),
-            "tried": list(self.tried),
-            "won": list(self.won),
             "why": self.why,
-        }
+        } | {key: list(getattr(self, key)) for key in _PER_AGENT}
         own = {f"{self.name}_rates.json": readable_json(state)}
         return own if self.scorer is None else own | self.scorer.to_files(self.name)
 
@@ -245,7 +257,7 @@ class Link:
         rates = f"{name}_rates"
         state = read_state(files, rates, format_version=FORMAT, schema_hash=None, parts=(f"{rates}.json",))
         scorer = None if state["why"] else EventScorer.from_files(files, name, agent_columns(schema))[0]
-        lists = {key: tuple(state[key]) for key in ("prior", "tried", "won")}
+        lists = {key: tuple(state[key]) for key in _PER_AGENT}
         return cls(name, **lists, scorer=scorer, why=state["why"])
 
 

@@ -18,6 +18,7 @@ from recobro_score.models.promise.report import PromiseBook
 from recobro_score.models.promise.rows import AGENTS, calls_kept, calls_reached, promises_made
 from recobro_score.models.report import ChainReport, feature_schema, require_known
 from recobro_score.models.snapshots import Snapshots
+from recobro_score.models.weights import check_weights
 from recobro_score.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from recobro_score.features.matrix import FeatureMatrix
     from recobro_score.models.booster import ColumnSchema
     from recobro_score.models.contact.rates_of_day import Reach
+    from recobro_score.models.snapshots import Weigh
 
     Floats = NDArray[np.float64]
 
@@ -39,8 +41,6 @@ PRIOR_PROMISES = (0.25, 0.35)
 """Assumed P(promise | right party reached) by a bot and by a human: conventions of this library."""
 PRIOR_KEPT = (0.40, 0.50)
 """Assumed P(kept | promise). Promises to machines break more often (Choi, Huang, Yang and Zhang, 2025)."""
-HORIZON_DAYS = 30.0
-"""Room between slices for what is promised in one to fall due before the next."""
 OPTIONS = BoosterOptions(trees=150, leaves=6, min_leaf=60, feature_fraction=0.3)
 """Small trees: promises are few beside the columns that describe them."""
 STANDARD_RULE = PromiseRule()
@@ -140,7 +140,12 @@ class PromiseModel:
 
     @classmethod
     def fit(
-        cls, seen: Snapshots, *, rule: PromiseRule = STANDARD_RULE, options: BoosterOptions = OPTIONS
+        cls,
+        seen: Snapshots,
+        *,
+        rule: PromiseRule = STANDARD_RULE,
+        options: BoosterOptions = OPTIONS,
+        weights: Floats | None = None,
     ) -> PromiseModel:
         """Learn from the calls that reached somebody and the promises of a portfolio.
 
@@ -152,31 +157,32 @@ class PromiseModel:
         seen : Snapshots
         rule : PromiseRule
         options : BoosterOptions
+        weights : ndarray of shape (n,), optional
+            How much each row of the snapshots counts: a call or promise weighs what the row weighs that it
+            takes its features from. See `recobro_score.models.weights`.
+
+        Raises
+        ------
+        ContractError
+            If weights are not what they must be.
 
         Notes
         -----
         Where there is too little to learn a link from, it is the rate per agent, shrunk to the documented
         assumption, and ``warnings`` says so.
         """
-        until = seen.observed_until
+        until, counts = seen.observed_until, check_weights(weights, len(seen.matrix))
         rows = {
             "promised": calls_reached(seen.store, seen.matrix, observed_until=until),
             "kept": promises_made(seen.store, seen.matrix, rule, observed_until=until),
         }
         priors = {"promised": PRIOR_PROMISES, "kept": PRIOR_KEPT}
         links = {}
-        for name, events in rows.items():
-            known = np.zeros(len(seen.matrix), dtype=np.bool_)
-            known[events.row[events.known]] = True
+        for name, found in rows.items():
+            events = found.take(counts[found.row] > 0)
+            weight = counts[events.row]
             links[name] = Link.fit(
-                f"{NAME}_{name}",
-                priors[name],
-                seen.matrix,
-                seen.bucket,
-                events,
-                split=seen.split(known, HORIZON_DAYS),
-                groups=seen.debtor,
-                options=options,
+                f"{NAME}_{name}", priors[name], seen, events, options=options, weight=weight
             )
         return cls(rule, links["promised"], links["kept"])
 
@@ -189,6 +195,7 @@ class PromiseModel:
         rule: PromiseRule = STANDARD_RULE,
         observed_until: int | None = None,
         options: BoosterOptions = OPTIONS,
+        weights: Weigh | None = None,
     ) -> PromiseModel:
         """Compute the features of a portfolio, and fit.
 
@@ -201,10 +208,12 @@ class PromiseModel:
             As for `fit`.
         observed_until : int, optional
             See `Snapshots.of`.
+        weights : callable, optional
+            From the snapshots to the weight of each of their rows, see `fit`:
+            ``lambda seen: seen.recency(180)``.
         """
-        return cls.fit(
-            Snapshots.of(portfolio, timeline, observed_until=observed_until), rule=rule, options=options
-        )
+        seen = Snapshots.of(portfolio, timeline, observed_until=observed_until)
+        return cls.fit(seen, rule=rule, options=options, weights=seen.weigh(weights))
 
     @property
     def validation(self) -> dict[str, Evaluation]:
@@ -265,7 +274,12 @@ class PromiseModel:
         )
 
     def evaluate(
-        self, portfolio: Portfolio, timeline: Timeline, *, observed_until: int | str | None = None
+        self,
+        portfolio: Portfolio,
+        timeline: Timeline,
+        *,
+        observed_until: int | str | None = None,
+        weights: Weigh | None = None,
     ) -> ChainReport:
         """Judge the links, and both together, on later calls and promises, beside their rivals.
 
@@ -278,6 +292,9 @@ class PromiseModel:
             judged, with the agent that they had.
         observed_until : int or str, optional
             What became known later does not count; see `Snapshots.of`.
+        weights : callable, optional
+            From the snapshots, those that the model learned from among them, to the weight of each of their
+            rows: in every metric, and to the rivals.
 
         Returns
         -------
@@ -304,7 +321,7 @@ class PromiseModel:
             "kept": promises_made(seen.store, seen.matrix, self.rule, observed_until=until),
             "both": calls_kept(seen.store, seen.matrix, self.rule, observed_until=until),
         }
-        book = PromiseBook(seen, timeline.as_ofs[0])
+        book = PromiseBook(seen, timeline.as_ofs[0], seen.weigh(weights))
         names = {"promised": "promise made", "kept": "promise kept", "both": "promise made and kept"}
         found = {part: book.report(names[part], rows[part], links[part]) for part in rows}
         parts = {part: report for part, report in found.items() if report is not None}

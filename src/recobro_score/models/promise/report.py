@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from recobro_score.models.report import ModelReport
     from recobro_score.models.snapshots import Snapshots
 
+    Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
 
@@ -37,10 +38,13 @@ class PromiseBook:
         Those of the events judged, and those that the model learned from.
     first : int
         Events after this snapshot are judged; µs UTC.
+    weight : ndarray or None
+        How much the rows of the snapshots count, and with each the events that take their features from it.
     """
 
     seen: Snapshots
     first: int
+    weight: Floats | None = None
 
     def report(self, name: str, rows: PromiseRows, links: Sequence[Link]) -> ModelReport | None:
         """Judge the product of some links on events, per bucket and by who called; None without any event.
@@ -58,6 +62,8 @@ class PromiseBook:
         """
         as_of = self.seen.matrix.as_of[rows.row]
         asked = rows.known & (rows.agent >= 0)
+        if self.weight is not None:
+            asked &= self.weight[rows.row] > 0
         chosen = asked & (as_of >= self.first)
         if not chosen.any():
             return None
@@ -79,7 +85,8 @@ class PromiseBook:
         )
         again = already_learned(int(np.isin(as_of[chosen], learned_from).sum()), len(given), "as-ofs")
         report = judged.report(judged.evaluation(f"{len(given):,} events, {name}", again))
-        return replace(report, more={"By who calls": binary_report(given.y, p, group=agent, names=AGENTS)})
+        callers = binary_report(given.y, p, group=agent, names=AGENTS, weight=given.weight)
+        return replace(report, more={"By who calls": callers})
 
     def _known(self, rows: PromiseRows, chosen: Ints) -> KnownRows:
         place, matrix = rows.row[chosen], self.seen.matrix
@@ -90,4 +97,5 @@ class PromiseBook:
             at=matrix.as_of[place],
             group=self.seen.bucket[place],
             debtor=self.seen.debtor[place],
+            weight=None if self.weight is None else self.weight[place],
         )

@@ -61,6 +61,10 @@ class PromiseRows:
         """Which rows have an outcome."""
         return ~np.isnan(self.value)
 
+    def take(self, rows: Flags) -> PromiseRows:
+        """Return some rows, given as a mask."""
+        return PromiseRows(self.account[rows], self.row[rows], self.agent[rows], self.value[rows])
+
 
 def calls_reached(store: EventStore, matrix: FeatureMatrix, *, observed_until: int) -> PromiseRows:
     """Return the outbound calls that reached the right party, and on which the debtor promised.

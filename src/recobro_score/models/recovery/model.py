@@ -10,7 +10,7 @@ margins that can point in opposite directions: one margin is kept.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -45,6 +45,7 @@ from recobro_score.models.scores import (
 )
 from recobro_score.models.slices import canonical_order, temporal_slices
 from recobro_score.models.snapshots import Snapshots
+from recobro_score.models.weights import check_weights
 from recobro_score.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from recobro_score.models.booster import ColumnSchema
     from recobro_score.models.payment.shares import RecoveredShares
     from recobro_score.models.report import ModelReport
+    from recobro_score.models.snapshots import Weigh
     from recobro_score.timeline import Split
 
     Floats = NDArray[np.float64]
@@ -114,54 +116,57 @@ class RecoveryModel:
         labels: Labels,
         *,
         horizon_days: float,
-        bucket: NDArray[np.int8],
-        currency: NDArray[Any],
+        by: Breakdown,
         split: Split | None = None,
-        groups: NDArray[Any] | None = None,
         options: BoosterOptions | None = None,
+        weights: Floats | None = None,
     ) -> RecoveryModel:
         """Train, fit the chain on rows the booster did not see, and evaluate on rows that neither saw.
 
         Parameters
         ----------
-        matrix, bucket, split, groups, options
-            See `recobro_score.models.event_scorer.fit_scorer`.
+        matrix, split, options
+            See `recobro_score.models.scorer_fit.fit_scorer`.
         labels : Labels
             Their ``recovered`` and ``exposure``; rows where either is missing, or nothing is due, are left
             out. More than is due counts as all of it, less than nothing (reversals) as nothing.
         horizon_days : float
             Length of the label windows.
-        currency : array of str of shape (n,)
-            Of each pair; only the report in money reads it.
+        by : Breakdown
+            Bucket, currency and debtor of each pair: for the baseline, the folds and the report in money.
+        weights : ndarray of shape (n,), optional
+            How much each pair counts to booster, chain, baseline and report; see
+            `recobro_score.models.weights`.
 
         Raises
         ------
         NotEnoughData
             If there are too few rows, or too few that recovered anything or nothing.
         ContractError
-            If keys differ, or slices overlap.
+            If keys differ, slices overlap, or weights are not what they must be.
         """
         options = options or BoosterOptions()
-        check_keys(matrix, labels, bucket)
-        share = shares_of(labels)
+        check_keys(matrix, labels, by.bucket)
+        share, counts = shares_of(labels), check_weights(weights, len(labels))
         order = canonical_order(matrix.account_ids, matrix.as_of)
-        rows = order[~np.isnan(share[order])]
+        rows = order[(~np.isnan(share) & (counts > 0))[order]]
         slices = temporal_slices(labels.as_of[rows], split, horizon_days=horizon_days) if split else None
-        debtor = np.asarray(matrix.account_ids if groups is None else groups)
         fit = fit_shares(
             matrix.values[rows],
             share[rows],
             schema=matrix.schema,
             options=options,
-            groups=debtor[rows],
+            groups=by.debtor[rows],
             slices=slices,
+            weight=counts[rows],
         )
         rule = STANDARD_THIN_FILE if STANDARD_THIN_FILE.applies_to(matrix.schema.names) else None
         later = slices is not None and slices.calibration.size > 0
-        facts = recovery_facts(fit, labels, rows, split, later=later, flagged=rule is not None)
-        means = bucket_means(labels, bucket, rows[fit.learned])
-        by = Breakdown(bucket, currency, debtor)
-        validation = validate(fit, labels, rows, facts=facts, by=by, baseline=means)
+        flagged = rule is not None
+        facts = recovery_facts(fit, labels, rows, split, weight=counts, later=later, flagged=flagged)
+        learned = rows[fit.learned]
+        means = bucket_means(labels, by.bucket, learned, counts[learned])
+        validation = validate(fit, labels, rows, facts=facts, by=by, baseline=means, weight=counts)
         kind = "later_slice" if later else "out_of_fold"
         return cls(horizon_days, fit.booster, fit.chain, kind, rule, options, facts, means, validation)
 
@@ -174,6 +179,7 @@ class RecoveryModel:
         horizon_days: float = 30,
         observed_until: int | None = None,
         options: BoosterOptions | None = None,
+        weights: Weigh | None = None,
     ) -> RecoveryModel:
         """Compute features and amounts of a portfolio at the as-ofs of a timeline, and fit.
 
@@ -189,6 +195,9 @@ class RecoveryModel:
         observed_until : int, optional
             See `Snapshots.of`.
         options : BoosterOptions, optional
+        weights : callable, optional
+            From the snapshots to the weight of each of their rows, see `fit`:
+            ``lambda seen: seen.recency(180)``.
         """
         options = options or BoosterOptions()
         seen = Snapshots.of(portfolio, timeline, observed_until=observed_until, threads=options.threads)
@@ -203,11 +212,10 @@ class RecoveryModel:
             seen.matrix,
             labels,
             horizon_days=horizon_days,
-            bucket=seen.bucket,
-            currency=seen.currency,
+            by=Breakdown(seen.bucket, seen.currency, seen.debtor),
             split=seen.split(~np.isnan(shares_of(labels)), horizon_days),
-            groups=seen.debtor,
             options=options,
+            weights=seen.weigh(weights),
         )
 
     @property
@@ -268,13 +276,18 @@ class RecoveryModel:
         )
 
     def evaluate(
-        self, portfolio: Portfolio, timeline: Timeline, *, observed_until: int | str | None = None
+        self,
+        portfolio: Portfolio,
+        timeline: Timeline,
+        *,
+        observed_until: int | str | None = None,
+        weights: Weigh | None = None,
     ) -> ModelReport:
         """Judge the model in money on the snapshots of a portfolio, per currency and bucket.
 
         Parameters
         ----------
-        portfolio, timeline, observed_until
+        portfolio, timeline, observed_until, weights
             As for `PaymentModel.evaluate`.
 
         Returns
@@ -298,7 +311,7 @@ class RecoveryModel:
             seen = Snapshots.of(
                 portfolio, asked, features=schema, observed_until=observed_until, threads=threads
             )
-            return KnownAmounts.of(seen, self.horizon_days)
+            return KnownAmounts.of(seen, self.horizon_days, weights)
 
         given, learned_from = known(timeline.as_ofs), (*self.facts.train, *self.facts.calibration)
         require_known(len(given.rows), f"{len(timeline)} as-ofs", "a pair whose amount is known")
@@ -316,28 +329,29 @@ class RecoveryModel:
         matrix: FeatureMatrix,
         labels: Labels,
         *,
-        bucket: NDArray[np.int8],
-        currency: NDArray[Any],
-        groups: NDArray[Any] | None = None,
+        by: Breakdown,
+        weights: Floats | None = None,
     ) -> AmountEvaluation:
         """Judge the model in money on given rows, per currency and bucket, next to bucket means.
 
         Parameters
         ----------
-        matrix, labels, bucket, currency, groups
+        matrix, labels, by, weights
             As for `fit`.
         """
-        check_keys(matrix, labels, bucket)
+        check_keys(matrix, labels, by.bucket)
         self.booster.check_schema(matrix.schema)
-        rows = np.flatnonzero(~np.isnan(shares_of(labels)))
+        counts = check_weights(weights, len(labels))
+        rows = np.flatnonzero(~np.isnan(shares_of(labels)) & (counts > 0))
         margin = self.booster.margin(np.ascontiguousarray(matrix.values[rows]))
         seen = int(np.isin(labels.as_of[rows], [*self.facts.train, *self.facts.calibration]).sum())
         return judge(
             ShareForecast.of(self.chain, margin),
             labels,
             rows,
-            by=Breakdown(bucket, currency, np.asarray(matrix.account_ids if groups is None else groups)),
+            by=by,
             baseline=self.baseline,
+            weight=counts[rows],
             held_out=f"{rows.size:,} rows given",
             warnings=(*self.facts.warnings, *already_learned(seen, rows.size, "as-ofs")),
         )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from recobro_score.models.booster import ColumnSchema
     from recobro_score.models.recovery.share_chain import ShareChain
     from recobro_score.models.recovery.share_model import ShareFit
-    from recobro_score.models.snapshots import Snapshots
+    from recobro_score.models.snapshots import Snapshots, Weigh
     from recobro_score.timeline import Split
 
     Floats = NDArray[np.float64]
@@ -43,18 +43,26 @@ ANYTHING = "Whether anything is recovered"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Breakdown:
-    """By what a report is broken down; arrays of shape (n,), one entry per label.
+    """By what a report in money is broken down; arrays of shape (n,), one entry per label.
 
     Parameters
     ----------
     bucket : int8 ndarray
+        At the as-of; −1 unknown.
     currency : array of str
+        Amounts of several are never added.
     debtor : array
+        Rows of one debtor stay in one fold and are not independent of each other; the account where debtors
+        are not known.
     """
 
     bucket: NDArray[np.int8]
     currency: NDArray[Any]
     debtor: NDArray[Any]
+
+    def take(self, rows: Ints | NDArray[np.bool_]) -> Breakdown:
+        """Return some rows, given as positions or as a mask."""
+        return Breakdown(self.bucket[rows], self.currency[rows], self.debtor[rows])
 
 
 def shares_of(labels: Labels) -> Floats:
@@ -64,8 +72,10 @@ def shares_of(labels: Labels) -> Floats:
     return np.where(known, share, np.nan)
 
 
-def bucket_means(labels: Labels, bucket: NDArray[np.int8], rows: Ints) -> RecoveredShares:
-    """Return the mean share per bucket of some rows, shrunk to that of all: the baseline."""
+def bucket_means(
+    labels: Labels, bucket: NDArray[np.int8], rows: Ints, weight: Floats | None = None
+) -> RecoveredShares:
+    """Return the mean share per bucket of some rows of these weights, shrunk to that of all: the baseline."""
     return RecoveredShares.fit(
         labels.recovered[rows],
         labels.exposure[rows],
@@ -73,11 +83,19 @@ def bucket_means(labels: Labels, bucket: NDArray[np.int8], rows: Ints) -> Recove
         bucket[rows],
         buckets=BUCKETS,
         least=0.0,
+        weight=weight,
     )
 
 
 def recovery_facts(
-    fit: ShareFit, labels: Labels, rows: Ints, split: Split | None, *, later: bool, flagged: bool
+    fit: ShareFit,
+    labels: Labels,
+    rows: Ints,
+    split: Split | None,
+    *,
+    weight: Floats,
+    later: bool,
+    flagged: bool,
 ) -> TrainingFacts:
     """Return the facts of a fit with every warning that follows from them.
 
@@ -89,6 +107,8 @@ def recovery_facts(
     rows : int64 ndarray of shape (n,)
         Rows of the labels that were given to the fit, in its order.
     split : Split or None
+    weight : ndarray
+        Of all labels.
     later : bool
         Whether the chain was fitted on a later slice.
     flagged : bool
@@ -97,7 +117,7 @@ def recovery_facts(
     learned = rows[fit.learned]
     some = int(np.count_nonzero(labels.recovered[learned] > 0))
     as_of = tuple(np.unique(labels.as_of[rows]).tolist())
-    unknown = np.isnan(shares_of(labels))
+    unknown = np.isnan(shares_of(labels)) & (weight > 0)
     codes, counts = np.unique(labels.reason[unknown], return_counts=True)
     return TrainingFacts(
         rows=learned.size,
@@ -119,7 +139,7 @@ class KnownAmounts:
     labels : Labels
         Of all pairs.
     rows : int64 ndarray of shape (n,)
-        Those whose amount is known.
+        Those whose amount is known and that weigh anything.
     by : Breakdown
         Of all pairs.
     known : KnownRows
@@ -132,8 +152,8 @@ class KnownAmounts:
     known: KnownRows
 
     @classmethod
-    def of(cls, seen: Snapshots, horizon_days: float) -> KnownAmounts:
-        """Return the known pairs of some snapshots."""
+    def of(cls, seen: Snapshots, horizon_days: float, weights: Weigh | None) -> KnownAmounts:
+        """Return the known pairs of some snapshots, weighed."""
         labels = payment_labels(
             seen.store,
             np.array(seen.timeline.as_ofs, dtype=np.int64),
@@ -141,8 +161,8 @@ class KnownAmounts:
             horizon_days=horizon_days,
             observed_until=seen.observed_until,
         )
-        share = shares_of(labels)
-        rows = np.flatnonzero(~np.isnan(share))
+        share, counts = shares_of(labels), seen.weigh(weights, some=False)
+        rows = np.flatnonzero(~np.isnan(share) & (True if counts is None else counts > 0))
         one_currency = len(set(seen.currency[rows].tolist())) == 1
         paid = np.clip(labels.recovered[rows], 0, labels.exposure[rows])
         known = KnownRows(
@@ -152,6 +172,7 @@ class KnownAmounts:
             group=seen.bucket[rows],
             debtor=seen.debtor[rows],
             money=paid.astype(np.float64) if one_currency else None,
+            weight=None if counts is None else counts[rows],
         )
         return cls(labels, rows, Breakdown(seen.bucket, seen.currency, seen.debtor), known)
 
@@ -186,30 +207,39 @@ def report_amounts(
     again = int(np.isin(rows.at, [*facts.train, *facts.calibration]).sum())
     baseline = None
     if learned is not None and len(learned.rows):
-        baseline = bucket_means(learned.labels, learned.by.bucket, learned.rows)
+        before_weight = learned.known.weight
+        baseline = bucket_means(learned.labels, learned.by.bucket, learned.rows, before_weight)
     evaluation = judge(
         forecast,
         given.labels,
         given.rows,
         by=given.by,
         baseline=baseline,
+        weight=rows.weight,
         held_out=f"{len(rows):,} pairs of {np.unique(rows.at).size} as-ofs",
         warnings=(*facts.warnings, *already_learned(again, len(rows), "as-ofs"), *rivals.why),
     )
     amounts = amounts_of(forecast, given.labels, given.rows, given.by)
     by_due = {"expected amount": amounts.expected, "amount due": amounts.due.astype(np.float64)}
-    months = amount_report(amounts, group=months_of(rows.at)).rename(columns={"group": "month"})
+    months = amount_report(amounts, group=months_of(rows.at), weight=rows.weight)
+    months = months[months["group"] != ALL].rename(columns={"group": "month"})
     some = (given.labels.recovered[given.rows] > 0).astype(np.float64)
     return ModelReport(
         name="amount recovered",
         evaluation=evaluation,
-        rivals=compare_rivals(rows.y, margin, rivals.scores, group=rows.group, names=BUCKETS),
+        rivals=compare_rivals(
+            rows.y, margin, rivals.scores, group=rows.group, names=BUCKETS, weight=rows.weight
+        ),
         singles=rivals.singles,
-        gain=gain_table(rows.y, {MODEL: margin, **by_due, **rivals.scores}, money=rows.money),
-        months=months[months["month"] != ALL].reset_index(drop=True),
-        debtors=amount_report(amounts, group=met_before(rows, before), names=MET),
+        gain=gain_table(
+            rows.y, {MODEL: margin, **by_due, **rivals.scores}, money=rows.money, weight=rows.weight
+        ),
+        months=months.reset_index(drop=True),
+        debtors=amount_report(amounts, group=met_before(rows, before), names=MET, weight=rows.weight),
         scorecard=rivals.scorecard,
-        more={ANYTHING: binary_report(some, forecast.any, group=rows.group, names=BUCKETS)},
+        more={
+            ANYTHING: binary_report(some, forecast.any, group=rows.group, names=BUCKETS, weight=rows.weight)
+        },
     )
 
 
@@ -244,6 +274,7 @@ def judge(
     *,
     by: Breakdown,
     baseline: RecoveredShares | None,
+    weight: Floats | None,
     held_out: str,
     warnings: tuple[str, ...],
 ) -> AmountEvaluation:
@@ -259,6 +290,8 @@ def judge(
         Of all labels.
     baseline : RecoveredShares or None
         Mean shares per bucket.
+    weight : ndarray of shape (k,) or None
+        How much each of the rows counts.
     held_out : str
     warnings : tuple of str
     """
@@ -269,6 +302,7 @@ def judge(
         baseline=None if baseline is None else baseline.paid_share(by.bucket[rows]) * amounts.due,
         group=by.bucket[rows],
         names=BUCKETS,
+        weight=weight,
         warnings=warnings,
     )
 
@@ -281,8 +315,12 @@ def validate(
     facts: TrainingFacts,
     by: Breakdown,
     baseline: RecoveredShares,
+    weight: Floats,
 ) -> AmountEvaluation | None:
-    """Return the report on the held-out rows of a fit; None where there are none."""
+    """Return the report on the held-out rows of a fit; None where there are none.
+
+    `by` and `weight` are of all labels.
+    """
     if not fit.held_out.size:
         return None
     return judge(
@@ -291,6 +329,7 @@ def validate(
         rows[fit.held_out],
         by=by,
         baseline=baseline,
+        weight=weight[rows[fit.held_out]],
         held_out=where_held_out(facts.test),
         warnings=facts.warnings,
     )

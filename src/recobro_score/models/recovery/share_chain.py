@@ -82,7 +82,7 @@ class ShareChain:
         weight = np.ones(share.size) if weight is None else weight
         kept = np.clip(margin, -MARGIN_LIMIT, MARGIN_LIMIT)
         first = Calibrator.fit(margin, (share > 0).astype(np.float64), weight=weight)
-        edges = _edges(share)
+        edges = _edges(share, weight)
         points, steps = [], []
         for j, edge in enumerate(edges):
             at_least = (share > 0) & (share >= edge)
@@ -158,13 +158,24 @@ class ShareChain:
         return found
 
 
-def _edges(share: Floats) -> Sequence[float]:
+def _edges(share: Floats, weight: Floats) -> Sequence[float]:
     """Return 0, quantiles of the shares strictly between 0 and 1 (equal ones once), and 1."""
-    partial = share[(share > 0) & (share < 1)]
+    inside = (share > 0) & (share < 1) & (weight > 0)
+    partial = share[inside]
     parts = min(MOST_PARTS, partial.size // ROWS_PER_PART)
-    inner = np.quantile(partial, np.arange(1, parts) / parts, method="higher") if parts > 1 else np.zeros(0)
+    inner = _quantiles(partial, weight[inside], np.arange(1, parts) / parts) if parts > 1 else np.zeros(0)
     smallest = float(partial.min()) if partial.size else 0.0
     return [0.0, *(edge for edge in np.unique(inner).tolist() if edge > smallest), 1.0]
+
+
+def _quantiles(values: Floats, weight: Floats, levels: Floats) -> Floats:
+    """Return `numpy.quantile`'s ``higher`` of values that are there as often as they weigh.
+
+    Where they weigh less than 1, their mean takes the place of one row in its formula.
+    """
+    order = np.argsort(values, kind="stable")
+    last = np.cumsum(weight[order]) - min(1.0, float(weight.mean()))
+    return np.asarray(values[order][np.searchsorted(last, levels * last[-1], side="left")])
 
 
 def _mean(share: Floats, weight: Floats, *, otherwise: float) -> float:

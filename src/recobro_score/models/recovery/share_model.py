@@ -72,7 +72,9 @@ class ShareFit:
         return ShareForecast(**out)
 
 
-def fit_booster(values: Floats, share: Floats, *, schema: ColumnSchema, options: BoosterOptions) -> Booster:
+def fit_booster(
+    values: Floats, share: Floats, *, weight: Floats, schema: ColumnSchema, options: BoosterOptions
+) -> Booster:
     """Train on the cross-entropy of a share.
 
     Parameters
@@ -80,17 +82,23 @@ def fit_booster(values: Floats, share: Floats, *, schema: ColumnSchema, options:
     values : ndarray of shape (n, p)
     share : ndarray of shape (n,)
         In [0, 1].
+    weight : ndarray of shape (n,)
+        How much each row counts.
     schema, options
         See `Booster.fit`.
     """
     some, less = np.flatnonzero(share > 0), np.flatnonzero(share < 1)
     rows = np.concatenate([some, less])
     y = np.concatenate([np.ones(some.size), np.zeros(less.size)])
-    weight = np.concatenate([share[some], 1.0 - share[less]])
+    part = np.concatenate([share[some], 1.0 - share[less]])
     order = np.argsort(rows, kind="stable")
     rows = rows[order]
     return Booster.fit(
-        np.ascontiguousarray(values[rows]), y[order], schema=schema, options=options, weight=weight[order]
+        np.ascontiguousarray(values[rows]),
+        y[order],
+        schema=schema,
+        options=options,
+        weight=part[order] * weight[rows],
     )
 
 
@@ -102,6 +110,7 @@ def fit_shares(
     options: BoosterOptions,
     groups: NDArray[Any],
     slices: Slices | None,
+    weight: Floats | None = None,
 ) -> ShareFit:
     """Train, fit the chain on rows the booster did not see, and keep rows of debtors that neither saw.
 
@@ -117,13 +126,16 @@ def fit_shares(
         Debtor of each row: rows of one debtor stay in one fold.
     slices : Slices or None
         As for `event_model.fit_event`: without a calibration slice the chain is fitted out of fold.
+    weight : ndarray of shape (n,), optional
+        Above 0: how much each row counts to booster and chain.
 
     Raises
     ------
     NotEnoughData
         If a part has too few rows, or too few that recovered anything or nothing.
     """
-    rows = _Rows(values, share, groups, schema, options)
+    counts = np.ones(share.size) if weight is None else weight
+    rows = _Rows(values, share, counts, groups, schema, options)
     if slices is None:
         return _out_of_fold(rows, np.arange(share.size), None)
     if not slices.calibration.size:
@@ -135,9 +147,9 @@ def fit_shares(
     judged = []
     for part in slices.folds(groups):
         other = rows.booster(part.train)
-        chain = ShareChain.fit(rows.margin(other, part.calibration), share[part.calibration])
+        chain = rows.chain(rows.margin(other, part.calibration), part.calibration)
         judged.append((part.test, rows.margin(other, part.test), chain))
-    chain = ShareChain.fit(rows.margin(booster, later), share[later])
+    chain = rows.chain(rows.margin(booster, later), later)
     return _share_fit(booster, chain, np.concatenate([train, later]), judged)
 
 
@@ -164,21 +176,31 @@ class _Rows:
 
     values: Floats
     share: Floats
+    weight: Floats
     groups: NDArray[Any]
     schema: ColumnSchema
     options: BoosterOptions
 
     def booster(self, rows: Ints) -> Booster:
-        return fit_booster(self.values[rows], self.share[rows], schema=self.schema, options=self.options)
+        return fit_booster(
+            self.values[rows],
+            self.share[rows],
+            weight=self.weight[rows],
+            schema=self.schema,
+            options=self.options,
+        )
 
     def margin(self, booster: Booster, rows: Ints) -> Floats:
         return booster.margin(np.ascontiguousarray(self.values[rows]), threads=self.options.threads)
 
+    def chain(self, margin: Floats, rows: Ints) -> ShareChain:
+        return ShareChain.fit(margin, self.share[rows], weight=self.weight[rows])
+
 
 def _out_of_fold(rows: _Rows, train: Ints, test: Ints | None) -> ShareFit:
     """Fit the chain on margins of boosters that had not seen the debtor; they judge `test`, or these rows."""
-    share, fold = rows.share[train], folds_of(rows.groups)
-    require_shares("sample", share)
+    fold = folds_of(rows.groups)
+    require_shares("sample", rows.share[train])
     margin, held_out = np.zeros(train.size), []
     for k in range(FOLDS):
         mine = fold[train] == k
@@ -187,11 +209,9 @@ def _out_of_fold(rows: _Rows, train: Ints, test: Ints | None) -> ShareFit:
         left = train[mine] if test is None else test[fold[test] == k]
         held_out.append((mine, left, rows.margin(booster, left)))
     judged = [
-        (left, found, ShareChain.fit(margin[~mine], share[~mine]))
-        for mine, left, found in held_out
-        if left.size
+        (left, found, rows.chain(margin[~mine], train[~mine])) for mine, left, found in held_out if left.size
     ]
-    return _share_fit(rows.booster(train), ShareChain.fit(margin, share), train, judged)
+    return _share_fit(rows.booster(train), rows.chain(margin, train), train, judged)
 
 
 def _share_fit(
