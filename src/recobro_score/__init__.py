@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from recobro_score.bundle import Bundle
     from recobro_score.data.options import PortfolioOptions
     from recobro_score.data.portfolio import Portfolio
+    from recobro_score.data.sample import sample_portfolio
     from recobro_score.data.sources import read_portfolio
     from recobro_score.data.streamed import StreamedPortfolio
     from recobro_score.engine import Outputs, RunOptions, Scored, run, score
@@ -104,6 +105,7 @@ _HOMES = {
     "plot_waterfall": "recobro_score.explain.plots",
     "read_portfolio": "recobro_score.data.sources",
     "run": "recobro_score.engine",
+    "sample_portfolio": "recobro_score.data.sample",
     "score": "recobro_score.engine",
     "simulate_portfolio": "recobro_score.simulate.portfolio",
     "tell_reasons": "recobro_score.explain.reasons",
@@ -160,6 +162,7 @@ __all__ = [
     "plot_waterfall",
     "read_portfolio",
     "run",
+    "sample_portfolio",
     "score",
     "simulate_portfolio",
     "tell_reasons",

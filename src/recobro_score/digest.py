@@ -54,7 +54,8 @@ def write_parquet(table: pa.Table, path: str | Path, *, schema_version: str | No
     Parameters
     ----------
     table : pyarrow.Table
-        Any chunking; metadata of other libraries is dropped, dictionary columns are written as their values.
+        Any chunking; metadata of other libraries is dropped; dictionaries, also in lists, are written as
+        their values.
     path : str or Path
         The file appears whole or not at all (written beside, then renamed).
     schema_version : str, optional
@@ -67,20 +68,20 @@ def write_parquet(table: pa.Table, path: str | Path, *, schema_version: str | No
     schema = pa.schema([_plain_field(field) for field in table.schema], metadata=metadata)
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
-    pq.write_table(
-        table.cast(schema).combine_chunks(),
-        partial,
-        row_group_size=ROW_GROUP_ROWS,
-        compression="zstd",
-        version="2.6",
-        data_page_version="1.0",
-        store_schema=True,
-    )
+    with pq.ParquetWriter(
+        partial, schema, compression="zstd", version="2.6", data_page_version="1.0", store_schema=True
+    ) as writer:
+        for low in range(0, max(table.num_rows, 1), ROW_GROUP_ROWS):
+            writer.write_table(table.slice(low, ROW_GROUP_ROWS).cast(schema).combine_chunks(), ROW_GROUP_ROWS)
     partial.replace(path)
 
 
 def _plain_field(field: pa.Field) -> pa.Field:
     import pyarrow as pa
 
-    plain = field.remove_metadata()
-    return plain.with_type(plain.type.value_type) if pa.types.is_dictionary(plain.type) else plain
+    plain, kind = field.remove_metadata(), field.type
+    if pa.types.is_dictionary(kind):
+        return plain.with_type(kind.value_type)
+    if pa.types.is_list(kind) and pa.types.is_dictionary(kind.value_type):
+        return plain.with_type(pa.list_(kind.value_field.with_type(kind.value_type.value_type)))
+    return plain

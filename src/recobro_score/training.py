@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from recobro_score.bundle import Bundle
@@ -21,6 +23,7 @@ from recobro_score.features.given import given_labels
 from recobro_score.features.label_matrix import LabelMatrix, compute_labels
 from recobro_score.features.labels import Labels, payment_labels
 from recobro_score.features.matrix import FeatureMatrix
+from recobro_score.frames import to_arrow
 from recobro_score.models.booster import BoosterOptions
 from recobro_score.models.contact.rates import ContactRates
 from recobro_score.models.decision_log import DecisionLog, decision_log
@@ -33,6 +36,7 @@ from recobro_score.policy.policy import Policy
 from recobro_score.timeline import Timeline
 
 if TYPE_CHECKING:
+    from recobro_score.data.events import EventStore
     from recobro_score.models.snapshots import Weigh
 
 logger = logging.getLogger(__name__)
@@ -59,7 +63,8 @@ class TrainingOptions:
     features : FeatureSet, optional
         The standard set if absent.
     labels : frame, optional
-        Given labels instead of computed ones, see `recobro_score.features.labels.given_labels`.
+        Given labels instead of computed ones, see `recobro_score.features.labels.given_labels`; beside a
+        sample of a portfolio, those of accounts that it does not hold are left aside.
     weights : callable, optional
         From the `Snapshots` to the weight of each of their rows: ``lambda seen: seen.recency(180)``; see
         `recobro_score.models.scorer_fit.fit_scorer`.
@@ -128,7 +133,7 @@ def train(
     Parameters
     ----------
     portfolio : Portfolio
-        The book of debts with its history.
+        The book of debts with its history, or a sample of it (`recobro_score.data.sample.sample_portfolio`).
     timeline : Timeline
         Snapshots to learn from. With three or more that leave room for the horizon between them, the last
         matured one tests and the quarter before it calibrates; with fewer, calibration is out of fold by
@@ -162,6 +167,8 @@ def train(
     )
     store, schema, until = seen.store, seen.matrix.schema, seen.observed_until
     tell("labels", 0.3)
+    if options.labels is not None and portfolio.sample is not None:
+        options = replace(options, labels=_of_held(options.labels, store))
     labels = _labels(seen, options)
     tell("payment model", 0.4)
     payment = _payment(seen, labels, options)
@@ -208,6 +215,16 @@ def _labels(seen: Snapshots, options: TrainingOptions) -> Labels | LabelMatrix:
     )
 
 
+def _of_held(labels: Any, store: EventStore) -> pa.Table:  # noqa: ANN401 - any supported frame
+    """Return the rows of given labels whose account the store holds."""
+    table = to_arrow(labels, name="labels")
+    if "account_id" not in table.column_names:
+        return table
+    held = table.filter(pc.is_in(table["account_id"].cast(pa.string()), value_set=store.account_ids))
+    logger.info("%d of %d given labels are of accounts of the sample", len(held), len(table))
+    return held
+
+
 def _of_target(labels: LabelMatrix, target: PaymentTarget) -> Labels:
     return labels_of(labels, horizon_days=target.horizon_days, share=target.share)
 
@@ -228,7 +245,7 @@ def _payment(seen: Snapshots, labels: Labels | LabelMatrix, options: TrainingOpt
                 split=part,
                 groups=seen.debtor,
                 options=options.booster,
-                weights=None if options.weights is None else options.weights(seen),
+                weights=seen.weigh(options.weights),
             )
         except NotEnoughData as error:
             why = str(error)
@@ -253,6 +270,8 @@ def _card(
         warnings.append(
             f"effects come from the catalogue's priors ({effects.reason}), not from this portfolio"
         )
+    if portfolio.sample is not None:
+        warnings.append(f"learned from {portfolio.sample.summary()}")
     return {
         "accounts": portfolio.n_accounts,
         "rows": facts.rows,

@@ -20,6 +20,7 @@ from recobro_score.calendars import US_PER_DAY
 from recobro_score.data.contracts import CONTRACTS
 from recobro_score.data.options import PortfolioOptions
 from recobro_score.data.partitions import Partitions
+from recobro_score.data.portfolio import MANY_ACCOUNTS
 from recobro_score.data.sources import read_portfolio
 from recobro_score.data.streamed import StreamedPortfolio, count_rows
 from recobro_score.digest import write_parquet
@@ -268,6 +269,23 @@ def test_tables_broken_as_a_whole_are_told_alike(world, tmp_path):
     assert whole[0] is ContractError
     streamed = StreamedPortfolio.split(folder, tmp_path / "parts", buckets=3)
     assert outcome(lambda: streamed, world) == whole
+
+
+def test_a_crowded_debtor_is_warned_of_once(few, bundle, as_of, night, zone, tmp_path, caplog):
+    accounts = few["accounts"].combine_chunks()
+    rows = range(MANY_ACCOUNTS)
+    tables = {**few, "accounts": with_cells(accounts, "debtor_id", rows, ["N/A"] * MANY_ACCOUNTS)}
+    folder = tmp_path / "portfolio"
+    folder.mkdir()
+    write(tables, folder, np.random.default_rng(3))
+    options = PortfolioOptions(time_zone=zone)
+    for source in (
+        lambda: read_portfolio(folder, options=options),
+        lambda: StreamedPortfolio.split(folder, tmp_path / "parts", buckets=3, options=options),
+    ):
+        caplog.clear()
+        engine.run(bundle, source(), as_of, options=night)
+        assert sum("'N/A' holds 100 accounts" in message for message in caplog.messages) == 1
 
 
 def test_rows_are_counted_without_reading_them(folder, few, tmp_path):

@@ -7,9 +7,10 @@ import shutil
 import pytest
 
 from recobro_score import cli
+from recobro_score.data.streamed import ROWS_IN_MEMORY
 from recobro_score.operate import intake
 from recobro_score.operate.batch import run_night
-from recobro_score.operate.config import ROWS_IN_MEMORY, RunConfig
+from recobro_score.operate.config import RunConfig
 from tests.operate.test_batch import AS_OF, FAULTS, night_bytes, nightly
 
 SPLITTING = "splitting the portfolio"

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recobro_score.calendars import US_PER_HOUR
 from recobro_score.data.events import EventStore
 from recobro_score.errors import ConfigError, SchemaMismatch
 from recobro_score.money import Rates
+from recobro_score.policy import decide as deciding
 from recobro_score.policy.actions import Catalogue
 from recobro_score.policy.contact_rules import load_rules
 from recobro_score.policy.decide import (
@@ -165,6 +166,37 @@ def test_buckets_and_their_order_change_nothing(seed):
     one, other = _decide(whole, **capacities), _decide(Candidates.concat(parts), **capacities)
     assert one.table.equals(other.table)
     assert one.allocation.value == other.allocation.value
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 1_000), together=st.integers(1, 12))
+def test_records_are_the_same_however_many_are_made_at_a_time(seed, together):
+    rng = np.random.default_rng(seed)
+    people = {f"d{i}": tuple(f"a{k}{i}" for k in range(rng.integers(1, 4))) for i in range(8)}
+    points = [
+        {"contact_point_id": f"p{i}{channel}", "debtor_id": f"d{i}", "channel": channel}
+        for i in range(8)
+        for channel in ("call", "sms", "email")
+        if rng.random() < 0.6
+    ]
+    fragile = [{"debtor_id": f"d{i}", **FRAGILE} for i in range(8) if rng.random() < 0.3]
+    held = [{"debtor_id": f"d{i}", **DISPUTE} for i in range(8) if rng.random() < 0.2]
+    store = book(people, contact_points=points, facts=fragile, holds=held)
+    found = _candidates(store, p_pay=rng.uniform(0, 0.5, store.n_accounts))
+    capacities = {"call": 2, "call_bot": 1, "human_review": 1}
+    at_once = _decide(found, **capacities)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(deciding, "ROWS_TOGETHER", together)
+        some = _decide(found, **capacities)
+    assert some.table.equals(at_once.table)
+    assert some.table["decision_id"].num_chunks == -(-len(found) // together)
+    owner = {point["contact_point_id"]: point["debtor_id"] for point in points}
+    for row in some.table.to_pylist():
+        used = row["contact_point_id"]
+        assert used is None or (owner[used], used.removeprefix(f"p{owner[used][1:]}")) == (
+            row["debtor_id"],
+            row["channel"],
+        )
 
 
 def test_the_record_has_the_documented_columns_and_one_row_per_account():

@@ -116,7 +116,7 @@ class Partitions:
                 checked[table] = joined(checked_of(CONTRACTS[table], rows, accounts, words), checked[table])
                 numbers[table] = [*rows.column(ROW).chunks, *numbers[table]]
         portfolio = portfolio_of(checked, options, given=set(given))
-        return replace(portfolio, quarantine=_numbered(portfolio.quarantine, numbers))
+        return replace(portfolio, quarantine=numbered(portfolio.quarantine, numbers))
 
     def _path(self, bucket: int, table: str) -> Path:
         return _path(self.folder, bucket, table)
@@ -160,7 +160,7 @@ def partition(
     rows = sum(source.data.count_rows() for source in sources.values())
     if buckets is None:
         buckets = min(max(1, -(-rows // _ROWS_PER_BUCKET)), _MOST_BUCKETS)
-    tell = _teller(progress, rows)
+    tell = teller(progress, "splitting the portfolio", rows)
     homes = Homes.of(sources, buckets)
     for bucket in range(buckets):
         (out / f"bucket-{bucket:04d}").mkdir(parents=True)
@@ -177,7 +177,7 @@ def partition(
     return parts
 
 
-def _teller(progress: Progress | None, rows: int) -> Callable[[int], None]:
+def teller(progress: Progress | None, step: str, rows: int) -> Callable[[int], None]:
     """Return what is told of every few rows that are done."""
     done = 0
 
@@ -185,7 +185,7 @@ def _teller(progress: Progress | None, rows: int) -> Callable[[int], None]:
         nonlocal done
         done += number
         if progress is not None:
-            progress("splitting the portfolio", done / max(rows, 1))
+            progress(step, done / max(rows, 1))
 
     tell(0)
     return tell
@@ -261,7 +261,7 @@ def _taken(rows: pa.RecordBatch, order: NDArray[np.integer[Any]], first: int) ->
     return taken.append_column(ROW, pa.array(order.astype(np.int64) + first))
 
 
-def _numbered(quarantine: Quarantine, numbers: Mapping[str, list[pa.Array]]) -> Quarantine:
+def numbered(quarantine: Quarantine, numbers: Mapping[str, list[pa.Array]]) -> Quarantine:
     """Return the quarantine with the row numbers of the source."""
     table = quarantine.table
     if table.num_rows == 0:

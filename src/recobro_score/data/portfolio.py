@@ -28,6 +28,29 @@ MANY_ACCOUNTS = 100
 """A debtor with so many accounts is told of: often one id stands for all debtors who have none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How much of a portfolio was drawn: whole debtors, as the table of accounts names them.
+
+    Attributes
+    ----------
+    accounts, of_accounts : int
+        Accounts drawn, and all there are.
+    debtors, of_debtors : int
+        Their debtors, and all there are.
+    """
+
+    accounts: int
+    of_accounts: int
+    debtors: int
+    of_debtors: int
+
+    def summary(self) -> str:
+        """Return how many of how many were drawn, as text."""
+        accounts = f"{self.accounts:,} of {self.of_accounts:,} accounts"
+        return f"a sample of whole debtors: {accounts}, {self.debtors:,} of {self.of_debtors:,} debtors"
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Portfolio:
     """A book of debts: the event store, what was left out and why.
@@ -44,6 +67,9 @@ class Portfolio:
         How it was read.
     newest : mapping of str to int
         Per table with rows, the latest instant at which one became, or will become, known (µs UTC).
+    sample : Sample, optional
+        What was drawn (see `recobro_score.data.sample.sample_portfolio`), and all the rest is about; None
+        where nothing was left aside.
     """
 
     store: EventStore
@@ -51,6 +77,7 @@ class Portfolio:
     counts: Mapping[str, TableCounts]
     options: PortfolioOptions
     newest: Mapping[str, int]
+    sample: Sample | None = None
 
     @classmethod
     def from_frames(cls, frames: Mapping[str, Any], *, options: PortfolioOptions | None = None) -> Portfolio:
@@ -71,7 +98,9 @@ class Portfolio:
         """
         options = options or PortfolioOptions()
         checked = check_all(frames, options)
-        return portfolio_of(checked, options, given={table_name(source) for source in frames})
+        portfolio = portfolio_of(checked, options, given={table_name(source) for source in frames})
+        warn_of_crowds(portfolio)
+        return portfolio
 
     @property
     def n_accounts(self) -> int:
@@ -136,7 +165,8 @@ class Portfolio:
 
     def summary(self) -> str:
         """Return what was read, table by table, as text."""
-        lines = [f"{self.n_accounts:,} accounts of {len(self.store.debtor_ids):,} debtors"]
+        lines = [] if self.sample is None else [self.sample.summary()]
+        lines.append(f"{self.n_accounts:,} accounts of {len(self.store.debtor_ids):,} debtors")
         for table, count in self.counts.items():
             line = f"  {table:<15}{count.read:>12,} read {count.used:>12,} used"
             line += f"{count.quarantined:>9,} quarantined"
@@ -171,10 +201,16 @@ def _told_of(debtor: str, accounts: int) -> str:
     return f"debtor {debtor!r} holds {accounts:,} accounts: if the id is a placeholder, give each its own"
 
 
+def warn_of_crowds(portfolio: Portfolio) -> None:
+    """Log `Portfolio.crowded_debtors`."""
+    for debtor, accounts in portfolio.crowded_debtors.items():
+        logger.warning("%s", _told_of(debtor, accounts))
+
+
 def portfolio_of(checked: Mapping[str, Checked], options: PortfolioOptions, *, given: Set[str]) -> Portfolio:
     """Build a portfolio from checked tables, of which some were given at all (see `check_all`)."""
     store, duplicates = build_store(checked, options, given=given)
-    portfolio = Portfolio(
+    return Portfolio(
         store=store,
         quarantine=Quarantine.concat(checked[table].quarantined() for table in CONTRACTS),
         counts={
@@ -183,9 +219,6 @@ def portfolio_of(checked: Mapping[str, Checked], options: PortfolioOptions, *, g
         options=options,
         newest=store.newest(NEVER),
     )
-    for debtor, accounts in portfolio.crowded_debtors.items():
-        logger.warning("%s", _told_of(debtor, accounts))
-    return portfolio
 
 
 def check_all(frames: Mapping[str, Any], options: PortfolioOptions) -> dict[str, Checked]:

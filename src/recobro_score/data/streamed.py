@@ -15,6 +15,9 @@ from recobro_score.data.portfolio import Portfolio
 from recobro_score.data.sources import table_files
 from recobro_score.errors import ContractError, Problem, report
 
+ROWS_IN_MEMORY = 5_000_000
+"""Up to so many rows a job reads its folder into memory, which takes some two gigabytes; unless told."""
+
 
 @dataclass(frozen=True, slots=True)
 class StreamedPortfolio:

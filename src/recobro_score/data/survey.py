@@ -16,7 +16,7 @@ import pyarrow as pa
 from recobro_score.data.contracts import SAFETY_TABLES
 from recobro_score.data.disproofs import beyond, disproofs, disproved, earliest
 from recobro_score.data.events import EventStore
-from recobro_score.data.portfolio import Portfolio, stale
+from recobro_score.data.portfolio import Portfolio, stale, warn_of_crowds
 from recobro_score.data.quarantine import Quarantine, TableCounts, merge_counts
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def survey(
     """
     parts, rows = [], 0
     for part in portfolio.parts():
+        if part is not portfolio:  # one in memory was warned of when it was read
+            warn_of_crowds(part)
         parts.append(_survey_of(part, as_of))
         rows += sum(count.read for count in part.counts.values())
         if progress is not None:

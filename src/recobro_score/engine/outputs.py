@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from recobro_score.calendars import format_instant
 from recobro_score.data.quarantine import Quarantine, TableCounts
+from recobro_score.engine.scored import SCORES_SCHEMA
 from recobro_score.policy.decide import Decisions
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class Outputs:
         Instant in µs UTC.
     time_zone : str
         The portfolio's zone.
-    scores : pyarrow.Table
-        One row per account, by account id; columns in `SCORES_SCHEMA`, reasons included.
+    packed_scores : pyarrow.Table
+        `scores` with every word and sentence kept once, as Arrow dictionaries.
     decided : Decisions
         The decision list and the plan behind it.
     quarantine : Quarantine
@@ -44,11 +45,19 @@ class Outputs:
 
     as_of: int
     time_zone: str
-    scores: pa.Table
+    packed_scores: pa.Table
     decided: Decisions
     quarantine: Quarantine
     counts: Mapping[str, TableCounts]
     warnings: tuple[str, ...]
+
+    @property
+    def scores(self) -> pa.Table:
+        """One row per account, by account id; columns in `SCORES_SCHEMA`, reasons included.
+
+        Written out from `packed_scores` whenever it is asked for.
+        """
+        return self.packed_scores.cast(SCORES_SCHEMA)
 
     @property
     def decisions(self) -> pa.Table:

@@ -16,6 +16,7 @@ from recobro_score.data.events import EventStore
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.data.survey import Survey, survey
 from recobro_score.engine.outputs import Outputs
+from recobro_score.engine.packed import joined, packed
 from recobro_score.engine.scored import Scored, score
 from recobro_score.errors import ContractError
 from recobro_score.explain.readers import AGENT, require_texts
@@ -127,7 +128,7 @@ def run(
         raise ContractError(msg)
     exchange(np.array(whole.currencies, dtype=object), bundle.policy.catalogue, options.rates, instant)
     found, scores = _score_all(bundle, portfolio, whole, options, progress)
-    decisions = decide(
+    decided = decide(
         found,
         capacities=options.capacities,
         language=options.language,
@@ -138,8 +139,8 @@ def run(
     return Outputs(
         as_of=instant,
         time_zone=time_zone,
-        scores=scores,
-        decided=decisions,
+        packed_scores=scores,
+        decided=decided,
         quarantine=whole.quarantine,
         counts=whole.counts,
         warnings=_warnings(bundle, whole, time_zone),
@@ -153,7 +154,7 @@ def _score_all(
     options: RunOptions,
     progress: Progress | None,
 ) -> tuple[Candidates, pa.Table]:
-    """Return all candidates, and all scores by account id; one part of the events is in memory at a time."""
+    """Return all candidates, and all packed scores; one part of the events is in memory at a time."""
     tables: list[pa.Table] = []
     found: list[Candidates] = []
     done = 0
@@ -166,13 +167,15 @@ def _score_all(
             reader=options.reader,
             threads=options.threads,
         )
-        tables.append(scored.table())
+        tables.append(packed(scored.table()))
         found.append(_candidates(bundle, scored, whole.as_of, options))
         done += store.n_accounts
         if progress is not None:
             progress("scoring and explaining", done / whole.n_accounts)
         del store, scored  # before the next part is read
-    return Candidates.concat(found), pa.concat_tables(tables).sort_by("account_id").combine_chunks()
+    joined_scores = joined(tables)
+    del tables  # before the candidates are there twice
+    return Candidates.concat(found), joined_scores
 
 
 def _stores(portfolio: Portfolio | StreamedPortfolio, whole: Survey, buckets: int) -> Iterator[EventStore]:

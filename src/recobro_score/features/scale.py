@@ -20,6 +20,7 @@ from recobro_score.data.partitions import (
     Partitions,
     partition,
 )
+from recobro_score.data.portfolio import warn_of_crowds
 from recobro_score.data.quarantine import Quarantine, TableCounts, merge_counts
 from recobro_score.errors import ConfigError
 from recobro_score.features.matrix import FeatureMatrix
@@ -130,6 +131,7 @@ def features_to_parquet(
             clock.report("computing features", bucket / parts.buckets)
             with clock.step("index"):
                 portfolio = parts.read(bucket, options=options)
+                warn_of_crowds(portfolio)
             matrices = compute_parts(schema, portfolio.store, as_ofs, pairs=PAIRS_PER_PART, threads=threads)
             rows += _write(matrices, schema, out / f"bucket-{bucket:04d}.parquet", clock)
             counts.append(portfolio.counts)

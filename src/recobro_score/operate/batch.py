@@ -24,7 +24,7 @@ from recobro_score.errors import ConfigError, NotEnoughData
 from recobro_score.models.booster import BoosterOptions
 from recobro_score.models.payment.model import PaymentTarget
 from recobro_score.operate.config import RunConfig, TrainingSection
-from recobro_score.operate.intake import accept, opened, read_whole
+from recobro_score.operate.intake import accept, opened, read_for_training
 from recobro_score.policy.policy import Policy
 from recobro_score.policy.records import SCHEMA_VERSION as DECISIONS_VERSION
 from recobro_score.timeline import Timeline
@@ -83,8 +83,19 @@ class Night:
         return f"{self.outputs.summary()}\nwritten to {self.folder}"
 
 
-def run_training(config: RunConfig, *, progress: Progress | None = None) -> TrainingJob:
+def run_training(
+    config: RunConfig, *, max_accounts: int | None = None, progress: Progress | None = None
+) -> TrainingJob:
     """Train as a run file says, save the bundle, and register it if tracking is asked for.
+
+    Parameters
+    ----------
+    config : RunConfig
+        The run file.
+    max_accounts : int, optional
+        In place of the run file's (see `TrainingSection`).
+    progress : callable, optional
+        Called with a step's name and the share done.
 
     Raises
     ------
@@ -100,7 +111,9 @@ def run_training(config: RunConfig, *, progress: Progress | None = None) -> Trai
     if config.bundle.reference.startswith("models:"):
         msg = "training writes a folder: set [bundle] reference to one, not to a registered model"
         raise ConfigError(msg)
-    portfolio = read_whole(config)
+    portfolio = read_for_training(
+        config, max_accounts=max_accounts or section.max_accounts, progress=progress
+    )
     zone = config.portfolio.time_zone
     timeline = Timeline.every(section.first, section.last, days=section.every_days, time_zone=zone)
     options = _training_options(config, section)
@@ -146,7 +159,7 @@ def run_night(config: RunConfig, as_of: str, *, progress: Progress | None = None
         )
     folder = config.output.folder / _folder_name(instant, zone)
     folder.mkdir(parents=True, exist_ok=True)
-    write_parquet(outputs.scores, folder / "scores.parquet", schema_version=engine.SCORES_VERSION)
+    write_parquet(outputs.packed_scores, folder / "scores.parquet", schema_version=engine.SCORES_VERSION)
     write_parquet(outputs.decisions, folder / "decisions.parquet", schema_version=DECISIONS_VERSION)
     write_parquet(outputs.quarantine.table, folder / "quarantine.parquet", schema_version=QUARANTINE_VERSION)
     manifest = _manifest(config, bundle=bundle, outputs=outputs, folder=folder)
@@ -268,7 +281,7 @@ def _manifest(config: RunConfig, *, bundle: Bundle, outputs: engine.Outputs, fol
         "schema_version": MANIFEST_VERSION,
         "as_of": folder.name,
         "time_zone": config.portfolio.time_zone,
-        "accounts": outputs.scores.num_rows,
+        "accounts": outputs.packed_scores.num_rows,
         "decisions": outputs.decisions.num_rows,
         "rows": {
             table: {"read": count.read, "used": count.used, "quarantined": count.quarantined}

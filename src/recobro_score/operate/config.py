@@ -22,9 +22,6 @@ from recobro_score.texts import load_texts
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-ROWS_IN_MEMORY = 5_000_000
-"""Up to so many rows a night reads its folder into memory, which takes some two gigabytes; unless told."""
-
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,6 +78,10 @@ class TrainingSection(_Section):
     labels : Path, optional
         A Parquet file of given labels (``account_id``, ``label`` 0 or 1, optionally ``as_of``) instead of
         computed ones.
+    max_accounts : int, optional
+        Accounts to learn from at most: those of whole debtors, drawn by a hash of their ids. If absent, a
+        folder of up to `ROWS_IN_MEMORY` rows is learned from whole, and of a larger one as many accounts as
+        have about so many rows.
     trees, seed, threads : int
         Of the booster.
     """
@@ -90,6 +91,7 @@ class TrainingSection(_Section):
     every_days: int = Field(default=30, ge=1)
     observed_until: date | datetime | None = None
     labels: Path | None = None
+    max_accounts: int | None = Field(default=None, ge=1)
     trees: int = Field(default=300, ge=1)
     seed: int = 20_250_601
     threads: int = Field(default=1, ge=1)

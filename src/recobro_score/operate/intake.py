@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from recobro_score.data.portfolio import Portfolio
 from recobro_score.data.quarantine import Quarantine, TableCounts, spoilt
+from recobro_score.data.sample import sample_portfolio
 from recobro_score.data.sources import read_portfolio
-from recobro_score.data.streamed import StreamedPortfolio, count_rows
+from recobro_score.data.streamed import ROWS_IN_MEMORY, StreamedPortfolio, count_rows
 from recobro_score.data.survey import Survey
 from recobro_score.errors import ConfigError, ContractError, SafetyTableError
-from recobro_score.operate.config import ROWS_IN_MEMORY, PortfolioSection, RunConfig
+from recobro_score.operate.config import PortfolioSection, RunConfig
+from recobro_score.operate.parts_folder import parts_folder
 
 Progress = Callable[[str, float], None]
 
 
-def read_whole(config: RunConfig) -> Portfolio:
-    """Return the portfolio in memory.
+def read_for_training(
+    config: RunConfig, *, max_accounts: int | None = None, progress: Progress | None = None
+) -> Portfolio:
+    """Return the portfolio to learn from: the folder's, or a sample of it (see `sample_portfolio`).
 
     Raises
     ------
     ConfigError
-        If there is no such folder.
+        If there is no such folder, or no debtor fits into `max_accounts`.
     ContractError
-        If tables are broken, or more rows than allowed are bad.
+        If tables are broken, or more rows than allowed are bad of those that were drawn.
     """
-    portfolio = read_portfolio(_folder(config.portfolio), options=config.portfolio.options())
+    portfolio = sample_portfolio(
+        _folder(config.portfolio),
+        accounts=max_accounts,
+        options=config.portfolio.options(),
+        progress=progress,
+    )
     _require_unspoilt(portfolio.counts, portfolio.quarantine, config.portfolio.max_quarantined_share)
     return portfolio
 
@@ -37,7 +45,8 @@ def read_whole(config: RunConfig) -> Portfolio:
 def opened(config: RunConfig, *, progress: Progress | None = None) -> Iterator[Portfolio | StreamedPortfolio]:
     """Open the portfolio for a night: in memory, or in as many buckets on disk as the run file asks for.
 
-    The buckets lie in a folder of their own beside the nights and are gone when the context ends.
+    The buckets lie in a folder of their own beside the nights and are gone when the context ends; those of a
+    night that was killed are removed (see `parts_folder`).
 
     Raises
     ------
@@ -50,9 +59,7 @@ def opened(config: RunConfig, *, progress: Progress | None = None) -> Iterator[P
     if buckets == 1 or (buckets is None and count_rows(folder) <= ROWS_IN_MEMORY):
         yield read_portfolio(folder, options=options)
         return
-    config.output.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=config.output.folder, prefix=".buckets-") as temporary:
-        parts = Path(temporary) / "parts"
+    with parts_folder(config.output.folder) as parts:
         yield StreamedPortfolio.split(folder, parts, buckets=buckets, options=options, progress=progress)
 
 

@@ -43,7 +43,7 @@ class Candidates:
     slot_start
         i64[n, A] µs UTC at which the best lawful slot begins; 0 = none.
     contact_point
-        object[n, channels] id of the contact point to use; None = not known.
+        i32[n, channels] position in `contact_points` of the one to use; -1 = none known.
     vulnerable
         bool[n] only a person may contact the debtor.
     last_review
@@ -52,6 +52,8 @@ class Candidates:
         Columns of the record; `zone` is the name of the debtor's time zone.
     reason_codes, reason_texts, flags
         As in `DecisionInputs`.
+    contact_points
+        Ids of contact points.
     catalogue, cost, effect_source
         The actions; cost of each in the reporting currency; where its effect comes from.
     as_of, reporting, model_id
@@ -65,7 +67,7 @@ class Candidates:
     p_with: NDArray[np.float64]
     p_contact: NDArray[np.float64]
     slot_start: NDArray[np.int64]
-    contact_point: NDArray[np.object_]
+    contact_point: NDArray[np.int32]
     vulnerable: NDArray[np.bool_]
     last_review: NDArray[np.int64]
     p_pay: NDArray[np.float64]
@@ -79,6 +81,7 @@ class Candidates:
     reason_codes: NDArray[np.object_]
     reason_texts: NDArray[np.object_]
     flags: NDArray[np.object_]
+    contact_points: pa.StringArray
     catalogue: Catalogue
     cost: tuple[float, ...]
     effect_source: tuple[str, ...]
@@ -116,9 +119,18 @@ class Candidates:
         }
         for name in ("account_ids", "debtor_ids"):
             joined[name] = pa.concat_arrays([getattr(part, name) for part in parts])
+        joined["contact_points"] = pa.concat_arrays([part.contact_points for part in parts])
+        starts = np.cumsum([0, *(len(part.contact_points) for part in parts[:-1])])
+        points = [_moved(part.contact_point, int(start)) for part, start in zip(parts, starts, strict=True)]
+        joined["contact_point"] = np.concatenate(points)
         joined["table"] = ActionTable.concat([part.table for part in parts])
         joined["offers"] = Offers.concat([part.offers for part in parts])
         return replace(parts[0], **joined)
+
+
+def _moved(positions: NDArray[np.int32], by: int) -> NDArray[np.int32]:
+    """Move positions that are not -1."""
+    return np.where(positions < 0, positions, positions + np.int32(by))
 
 
 def _row_arrays(found: Candidates) -> list[str]:
@@ -177,11 +189,8 @@ def candidates(
     unscored = np.isnan(inputs.p_pay) | np.isnan(inputs.paid_share) | np.isnan(inputs.unpaid_share)
     stops.stop(unscored & ~stops.vulnerable, "no_score")
     slots = lawful_slots(rules, store, as_of, channels=channels)
-    offered = best_offer(
-        _offer_cases(inputs, store, as_of, plans, policy=offers),
-        policy=offers,
-        scorer=scorer or PriorTermScorer(),
-    )
+    cases = _offer_cases(inputs, store, as_of, plans, policy=offers)
+    offered = best_offer(cases, policy=offers, scorer=scorer or PriorTermScorer())
     currency = store.words("accounts.currency")
     scale, cost, reporting = exchange(currency, catalogue, rates, as_of)
     stake = np.nan_to_num(to_major(state.exposure, store.digits)) * scale
@@ -189,6 +198,7 @@ def candidates(
         inputs, stops, slots, offered, catalogue=catalogue, stake=stake, scale=scale, cost=cost
     )
     slot = worth.table.slot
+    points = pa.array(stops.contact_point.ravel(), pa.string()).dictionary_encode()
     return Candidates(
         account_ids=store.account_ids,
         debtor_ids=store.debtor_ids.take(pa.array(store.account_debtor)),
@@ -197,7 +207,7 @@ def candidates(
         p_with=worth.p_with,
         p_contact=worth.p_contact,
         slot_start=np.where(slot >= 0, slots.start[np.arange(store.n_accounts)[:, None], slot], 0),
-        contact_point=stops.contact_point,
+        contact_point=points.indices.fill_null(-1).to_numpy().reshape(stops.contact_point.shape),
         vulnerable=stops.vulnerable,
         last_review=_last_review(store, as_of),
         p_pay=inputs.p_pay,
@@ -211,6 +221,7 @@ def candidates(
         reason_codes=inputs.reason_codes,
         reason_texts=inputs.reason_texts,
         flags=inputs.flags,
+        contact_points=points.dictionary,
         catalogue=catalogue,
         cost=cost,
         effect_source=inputs.effect_source or ("prior",) * len(catalogue.actions),

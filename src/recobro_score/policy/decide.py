@@ -37,6 +37,8 @@ __all__ = [
 
 ONE_CONTACT = "one_contact:debtor"
 NO_GAIN = "no_gain"
+ROWS_TOGETHER = 16_384
+"""Accounts whose records are put together at a time: what memory holds of them beside the records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,33 +133,40 @@ def decide(
     ConfigError
         For capacities below zero or of unknown pools, and languages without texts.
     """
-    found = found.take(np.asarray(pc.sort_indices(found.account_ids), dtype=np.int64))
-    debtor = np.asarray(found.debtor_ids.dictionary_encode().indices, dtype=np.int64)
-    table = found.table
-    plan = allocate(_valued(found), debtor, table.pool, table.pools, capacities)
-    action, plan = _reviewed(found, debtor, plan)
-    choices = _choices(found, debtor, action, plan)
-    sentences = action_sentences(found, choices, texts=load_texts(language))
-    return Decisions(record_table(found, choices, sentences=sentences, versions=versions), plan)
+    texts, table = load_texts(language), found.table
+    order = np.asarray(pc.sort_indices(found.account_ids), dtype=np.int64)
+    debtor = np.asarray(found.debtor_ids.take(pa.array(order)).dictionary_encode().indices, dtype=np.int64)
+    plan = allocate(_valued(found, order), debtor, table.pool, table.pools, capacities)
+    plan = _reviewed(found, order, debtor, plan)
+    served = np.zeros(len(found), dtype=bool)
+    served[debtor[plan.choice > 0]] = True
+    records = []
+    for low in range(0, max(len(found), 1), ROWS_TOGETHER):
+        rows = slice(low, low + ROWS_TOGETHER)
+        some = found.take(order[rows])
+        choices = _choices(some, plan.choice[rows], prices=plan.prices, served=served[debtor[rows]])
+        sentences = action_sentences(some, choices, texts=texts)
+        records.append(record_table(some, choices, sentences=sentences, versions=versions))
+    return Decisions(pa.concat_tables(records), plan)
 
 
-def _valued(found: Candidates) -> NDArray[np.float64]:
-    """Values of the actions that are chosen for their worth."""
-    values = found.table.values.copy()
+def _valued(found: Candidates, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Values, for some rows, of the actions that are chosen for their worth."""
+    values = found.table.values[rows]
     values[:, [a for a, action in enumerate(found.catalogue.actions) if action.id == HUMAN_REVIEW]] = -np.inf
     return values
 
 
 def _reviewed(
-    found: Candidates, debtor: NDArray[np.int64], plan: Allocation
-) -> tuple[NDArray[np.int64], Allocation]:
+    found: Candidates, order: NDArray[np.int64], debtor: NDArray[np.int64], plan: Allocation
+) -> Allocation:
     """Hand vulnerable debtors over to a person: one account each, within the capacity of that pool."""
     if HUMAN_REVIEW not in found.catalogue.ids:
-        return plan.choice, plan
+        return plan
     review = found.catalogue.ids.index(HUMAN_REVIEW)
-    rows = np.flatnonzero(found.table.eligible[:, review])
-    late = np.nan_to_num(found.dpd[rows], nan=-1.0)
-    rows = rows[np.lexsort((rows, -late, found.last_review[rows]))]
+    rows = np.flatnonzero(found.table.eligible[order, review])
+    late, last = np.nan_to_num(found.dpd[order[rows]], nan=-1.0), found.last_review[order[rows]]
+    rows = rows[np.lexsort((rows, -late, last))]
     _, first = np.unique(debtor[rows], return_index=True)
     rows = rows[np.sort(first)]
     pool, usage = found.table.pool[review], plan.usage.copy()
@@ -167,20 +176,24 @@ def _reviewed(
         usage[pool] += len(rows)
     action = plan.choice.copy()
     action[rows] = review
-    return action, replace(plan, choice=action, usage=usage)
+    return replace(plan, choice=action, usage=usage)
 
 
 def _choices(
-    found: Candidates, debtor: NDArray[np.int64], action: NDArray[np.int64], plan: Allocation
+    found: Candidates,
+    action: NDArray[np.int64],
+    *,
+    prices: NDArray[np.float64],
+    served: NDArray[np.bool_],
 ) -> Choices:
-    """Work out what stood against, and what came second, for every account."""
+    """Work out what stood against, and what came second, for accounts whose debtors are served or not."""
     table, row = found.table, np.arange(len(found))
-    charge = np.append(plan.prices, 0.0)[table.pool]
+    charge = np.append(prices, 0.0)[table.pool]
     priced = np.where(table.eligible, table.values - charge, -np.inf)
     priced[row, action] = -np.inf
     second = np.argmax(priced, axis=1)
     none = priced[row, second] == -np.inf
-    rule, until = _rules(found, debtor, action)
+    rule, until = _rules(found, action, served)
     return Choices(
         action=action,
         runner_up=np.where(none, -1, second),
@@ -192,11 +205,11 @@ def _choices(
 
 
 def _rules(
-    found: Candidates, debtor: NDArray[np.int64], action: NDArray[np.int64]
+    found: Candidates, action: NDArray[np.int64], served: NDArray[np.bool_]
 ) -> tuple[NDArray[np.object_], NDArray[np.int64]]:
     """Name what stood against (another) action for every account, and when that gives way."""
     table, row = found.table, np.arange(len(found))
-    values, idle = _valued(found), action == 0
+    values, idle = _valued(found, row), action == 0
     top = np.argmax(values, axis=1)
     wanted = values[row, top] > 0.0
     rule, until, barred = _bars(found)
@@ -208,9 +221,7 @@ def _rules(
         due = table.eligible[:, found.catalogue.ids.index(HUMAN_REVIEW)]
         rule[due] = np.where(idle[due], f"capacity:{HUMAN_REVIEW}", HUMAN_ONLY)
         wanted |= due
-    served = np.zeros(len(found), dtype=bool)
-    served[debtor[~idle]] = True
-    rule[idle & wanted & served[debtor]] = ONE_CONTACT
+    rule[idle & wanted & served] = ONE_CONTACT
     return rule, until
 
 

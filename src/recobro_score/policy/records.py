@@ -219,10 +219,11 @@ def _offers(found: Candidates, action: NDArray[np.int64]) -> NDArray[np.object_]
     return out
 
 
-def _contact_points(found: Candidates, action: NDArray[np.int64]) -> NDArray[np.object_]:
+def _contact_points(found: Candidates, action: NDArray[np.int64]) -> pa.StringArray:
     column = found.catalogue.channel_codes()[action]
-    points = np.concatenate([found.contact_point, np.full((len(found), 1), None, dtype=object)], axis=1)
-    return np.asarray(points[np.arange(len(found)), column], dtype=object)
+    points = np.concatenate([found.contact_point, np.full((len(found), 1), -1, dtype=np.int32)], axis=1)
+    used = points[np.arange(len(found)), column]
+    return found.contact_points.take(pa.array(used, mask=used < 0))
 
 
 def _words(words: Sequence[str | None], codes: NDArray[np.int64]) -> NDArray[np.object_]:
