@@ -15,10 +15,9 @@ promise that is kept | reached), in which every account counts alike.
 
 What is left of one world's luck shows in the standard errors over several worlds.
 
-Two things in the simulated log are not as the truth has them. Attempts that would have failed are missing
-from it once the debtor has paid, while a later success of the same series wins over an earlier payment: later
-attempts of a series look better than they are. And a series of messages ends when one was read, though only a
-reply is a success: who is written to a second time is harder to reach than the replies before say.
+Who would pay in any case and has done so is called no more. Those reached by a series of calls are therefore
+less often about to pay than all accounts are, and promise less: the truth counts that in, by drawing when
+they would pay and when they would be called.
 
 A second world has a log that misleads: people hard to reach are called five times as often as others, and
 mostly in the evening, which is the better time for everybody.
@@ -57,9 +56,13 @@ from recobro_score.models.promise.rows import AGENTS
 from recobro_score.models.snapshots import Snapshots
 from recobro_score.policy.policy import Policy
 from recobro_score.policy.stops import find_stops
+from recobro_score.simulate.attempts import make_attempts
 from recobro_score.simulate.catalogue import ACTION_IDS, ACTIONS, DAY_PARTS
+from recobro_score.simulate.debts import local_days
+from recobro_score.simulate.intent import Intent
+from recobro_score.simulate.moments import payment_moments
 from recobro_score.simulate.people import PART_WEIGHTS
-from recobro_score.simulate.portfolio import simulate_portfolio
+from recobro_score.simulate.portfolio import Simulation, simulate_portfolio
 from recobro_score.simulate.response import respond
 
 ANSWERED = {"call": 1.0, "sms": 0.3, "whatsapp": 0.3, "email": 0.1}
@@ -68,6 +71,7 @@ ACTION_OF = {"call": "call_agent", "sms": "sms", "whatsapp": "whatsapp", "email"
 ASKING = {"bot": "call_bot", "human": "call_agent"}
 CHANNELS = ("call", "sms", "whatsapp", "email", "letter")
 COST_ACCOUNTS = 100_000
+SERIES_DRAWS = 50
 
 
 def contact(world: World, table: Table) -> None:
@@ -164,18 +168,21 @@ def promise_truth(world: World, action: str) -> tuple[np.ndarray, np.ndarray, np
     Of those who will pay 0.7 promise, of the others 0.35. Of promises of payers 0.85 are of an amount no
     larger than the payment; the others ask for all that is due (0.6) or half of it, and are kept if the
     payment reaches that. A payment of the next period comes too late: of 4,591 promises in two simulated logs
-    none was kept by one.
+    none was kept by one. Who pays in any case counts by the chance of being reached before that.
 
     Accounts on hold are left out: nobody may call them, and what they would say is in no log.
     """
-    moment, debts = world.simulation._moment, world.simulation._debts  # noqa: SLF001 - there is no other truth
-    scenario, n = world.simulation.scenario, debts.count
+    simulation = world.simulation
+    moment, debts = simulation._moment, simulation._debts  # noqa: SLF001 - there is no other truth
+    scenario, n = simulation.scenario, debts.count
     drawn = np.full(n, ACTION_IDS.index(action))
     terms = np.zeros(n, dtype=np.int64)
     response = respond(
         moment.situation, drawn, terms, scenario=scenario, unit=debts.unit, ability=moment.ability
     )
-    pays = response.pay_reached * (1.0 - scenario.lateness.reversals)
+    anyhow = np.minimum(response.pay_alone, response.pay_reached)
+    missed = anyhow * (1.0 - reached_in_time(simulation, drawn))
+    pays = (response.pay_reached - missed) / (1.0 - missed) * (1.0 - scenario.lateness.reversals)
     rng = np.random.default_rng(0)
     share = rng.beta(scenario.behaviour.partial_alpha, scenario.behaviour.partial_beta, 100_000)
     enough = response.full + (1.0 - response.full) * 0.4 * (share >= 0.5).mean()
@@ -184,6 +191,36 @@ def promise_truth(world: World, action: str) -> tuple[np.ndarray, np.ndarray, np
     situation = moment.situation
     may = situation.open & (situation.exposure > 0) & ~situation.in_plan & ~situation.held
     return promised, kept, may
+
+
+def reached_in_time(simulation: Simulation, action: np.ndarray) -> np.ndarray:
+    """Return the chance that a series reaches before they pay those who do so in any case, over its chance.
+
+    It is the mean over `SERIES_DRAWS` draws of the moments of payment and of the attempts made until then; an
+    attempt reaches with the mean chance over the parts of the day. 1 where nobody can be reached.
+    """
+    moment, people, debts = simulation._moment, simulation._people, simulation._debts  # noqa: SLF001
+    scenario, n = simulation.scenario, debts.count
+    first_day = int(local_days(np.array([simulation.as_of]), scenario.span.time_zone)[0])
+    everybody, nobody = np.ones(n, dtype=bool), np.zeros(n, dtype=bool)
+    most = np.array([each.attempts for each in ACTIONS])[action]
+    reach = moment.situation.reach[np.arange(n), action]
+    missed = (1.0 - reach) ** (1.0 / most)
+    rng, total = np.random.default_rng(0), np.zeros(n)
+    for _ in range(SERIES_DRAWS):
+        moments = payment_moments(people, debts, scenario=scenario, first_day=first_day, generator=rng)
+        attempts = make_attempts(
+            action,
+            np.zeros((n, len(ANSWERED), len(DAY_PARTS))),
+            Intent(everybody, everybody, nobody, moments),
+            people=people,
+            debtor=debts.debtor,
+            countries=tuple(country.code for country in scenario.market.countries),
+            first_day=first_day,
+            generator=rng,
+        )
+        total += 1.0 - missed ** np.bincount(attempts.account, minlength=n)
+    return np.divide(total / SERIES_DRAWS, reach, out=np.ones(n), where=reach > 0.0)
 
 
 def misleading_log(_: World, table: Table) -> None:
