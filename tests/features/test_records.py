@@ -7,6 +7,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -39,6 +40,9 @@ offsets = st.sampled_from((UTC, timezone(timedelta(hours=-5)), ZoneInfo("Europe/
 times = st.one_of(
     moments,
     st.builds(lambda moment, zone: moment.replace(tzinfo=zone), moments, offsets),
+    moments.map(pd.Timestamp),
+    st.builds(lambda moment, zone: pd.Timestamp(moment.replace(tzinfo=zone)), moments, offsets),
+    st.integers(0, 10**18).map(pd.Timestamp),
     moments.map(datetime.date),
     moments.map(datetime.isoformat),
     moments.map(lambda moment: moment.date().isoformat()),
@@ -153,12 +157,12 @@ def test_figures(values, digits):
     except cells.Doubtful:
         return
     if parsed is None:
-        assert np.isinf(found).any()
+        assert (np.abs(found) > raw._LARGEST_NUMBER).any()
         return
     assert np.array_equal(found, parsed.values, equal_nan=True)
     expected, fits = to_minor(parsed.values, np.full(len(values), digits, np.int8))
     scale = 10.0**digits
-    minor = [raw._minor(value, scale) for value in found.tolist()]
+    minor = [raw._minor.py_func(value, scale) for value in found.tolist()]
     assert [one for one, ok in zip(minor, fits, strict=True) if ok] == expected[fits].tolist()
     assert all(one == raw._UNREADABLE for one, ok in zip(minor, fits, strict=True) if not ok)
 

@@ -18,12 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from recobro_score.calendars import US_PER_DAY
-from recobro_score.data.borrowed import borrowed
+from recobro_score.data.compiled import entered, lent
 from recobro_score.data.events import EventStore, EventTable
 from recobro_score.money import MISSING_MONEY
 
@@ -204,31 +203,7 @@ def account_state(store: EventStore, as_ofs: Sequence[int] | NDArray[np.int64]) 
     return AccountState(account, as_of, exposure, dpd, bucket_of(dpd), is_open, placed)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def borrowed_payments(payments: Payments) -> Payments:
-    """Return the same, to be passed on within a scan."""
-    offsets, at, known_at, recovery = payments
-    return Payments(borrowed(offsets), borrowed(at), borrowed(known_at), borrowed(recovery))
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def borrowed_books(books: Books) -> Books:
-    """Return the same, to be passed on within a scan."""
-    due, payments, dated = books
-    return Books(
-        Schedule(
-            borrowed(due.offsets),
-            borrowed(due.at),
-            borrowed(due.known_at),
-            borrowed(due.amount),
-            borrowed(due.in_plan),
-        ),
-        borrowed_payments(payments),
-        Balances(borrowed(dated.offsets), borrowed(dated.at), borrowed(dated.balance), borrowed(dated.dpd)),
-    )
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def states_of(
     books: Books,
     account: int,
@@ -288,7 +263,7 @@ def states_of(
         dpd[k] = 0.0 if owed == 0 else days
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _recovered(
     at: NDArray[np.int64],
     known_at: NDArray[np.int64],
@@ -317,7 +292,7 @@ def _recovered(
     return stayed, recent_stayed
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _scheduled(
     at: NDArray[np.int64],
     known_at: NDArray[np.int64],
@@ -345,7 +320,7 @@ def _scheduled(
     return known, due, oldest
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def _fill(
     moments: NDArray[np.int64],
     books: Books,
@@ -353,7 +328,7 @@ def _fill(
     exposure: NDArray[np.int64],
     dpd: NDArray[np.float64],
 ) -> None:
-    size, books = len(moments), borrowed_books(books)
+    size = len(moments)
     instants = moments.copy()  # writable, as elsewhere: a read-only one would be compiled for on its own
     for account in range(len(principal)):
         pairs = slice(account * size, (account + 1) * size)
@@ -362,7 +337,7 @@ def _fill(
         )
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def _fill_placed(
     moments: NDArray[np.int64],
     offsets: NDArray[np.int64],

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from recobro_score.data.compiled import entered
 from recobro_score.errors import ConfigError
 from recobro_score.models.trees import ZERO
 
@@ -94,7 +94,7 @@ class Binning:
         return cls(edges, tuple(np.append(edge, end) for edge, end in zip(lists, ends, strict=True)))
 
 
-@njit(nogil=True, cache=True)
+@entered
 def encode(
     values: NDArray[np.float64],
     first: int,

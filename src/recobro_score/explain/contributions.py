@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
+from recobro_score.data.compiled import entered
 from recobro_score.errors import RecobroError, SchemaMismatch
 from recobro_score.explain.kernel import keep_heaviest
 
@@ -158,7 +158,7 @@ def _check_additivity(
     raise RecobroError(msg)
 
 
-@njit(nogil=True, cache=True)
+@entered
 def _gather(contrib, concept_of, values, lead, total):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Fill `values`, `lead` and `total`: features in order, so that a row alone gives the same bits."""
     n_features = len(concept_of)

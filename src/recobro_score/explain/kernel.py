@@ -3,8 +3,6 @@
 A word holds, in bit fields, where a row stands in every table of a tree. All that is added to a row within a
 tree is kept in a short row of its own and added to the result once per tree, in the order of the trees: the
 same bits for any block, any thread and any neighbours.
-
-Parts with one caller are inlined there: that halves the time to compile, and costs nothing.
 """
 
 from __future__ import annotations
@@ -12,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from recobro_score.data.compiled import called, entered, lent
 from recobro_score.explain.binning import encode
 from recobro_score.explain.lanes import add_lanes, fetch, sum_products
 from recobro_score.explain.shapley import LANES, WORD_BITS, against_background, leaf_values
@@ -133,7 +131,7 @@ class Room(NamedTuple):
     values: Floats
 
 
-@njit(nogil=True, cache=True, inline="always")
+@lent
 def _add_words(words, first, last, codes, n, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Write the words of some trees into ``out[tree − first, word, row]``."""
     for tree in range(first, last):
@@ -146,7 +144,7 @@ def _add_words(words, first, last, codes, n, out):  # type: ignore[no-untyped-de
                 out[tree - first, word, r] += words.bits[at + codes[slot, r]]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@lent
 def _fetch_tables(tables, first, last, words, rows):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Ask for what one row will look up in some trees, so that it comes while other work is done."""
     for tree in range(first, last):
@@ -155,7 +153,7 @@ def _fetch_tables(tables, first, last, words, rows):  # type: ignore[no-untyped-
             fetch(rows, tables.at[i] + field * tables.width[i])
 
 
-@njit(nogil=True, cache=True, inline="always")
+@lent
 def _add_tables(tables, tree, words, of, n, width, rows, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for i in range(tables.start[tree], tables.start[tree + 1]):
         begin, shift, mask, word = tables.at[i], tables.shift[i], tables.mask[i], tables.word[i]
@@ -166,13 +164,13 @@ def _add_tables(tables, tree, words, of, n, width, rows, room):  # type: ignore[
                 add_lanes(room, r * width + lane + k, rows, at + k)
 
 
-@njit(nogil=True, cache=True)
+@lent
 def _factor_row(factors, factor, points, word):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     size = LANES * (points + (points + LANES - 1) // LANES)
     return factors.at[factor] + ((word >> factors.shift[factor]) & factors.mask[factor]) * np.uint64(size)
 
 
-@njit(nogil=True, cache=True)
+@lent
 def _others(factors, group, factor, word, rows, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Write into `out` the product of all other factors of a group at each point."""
     points = factors.points[group]
@@ -185,7 +183,7 @@ def _others(factors, group, factor, word, rows, out):  # type: ignore[no-untyped
                 out[q] *= rows[at + q]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@lent
 def _add_factors(factors, tree, of, n, width, rows, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for i in range(factors.start[tree], factors.start[tree + 1]):
         points, first, last = factors.points[i], factors.first[i], factors.first[i + 1]
@@ -204,7 +202,7 @@ def _add_factors(factors, tree, of, n, width, rows, room):  # type: ignore[no-un
                     room.row[base + factors.place[f, lane]] += room.own[lane]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@lent
 def _add_walks(walks, tree, of, n, width, room):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     for i in range(walks.start[tree], walks.start[tree + 1]):
         first, last = walks.first[i], walks.first[i + 1]
@@ -222,7 +220,7 @@ def _add_walks(walks, tree, of, n, width, room):  # type: ignore[no-untyped-def]
                 room.row[np.uint64(r * width) + walks.place[first + j]] += own[j]
 
 
-@njit(nogil=True, cache=True)
+@lent
 def _next_trees(ends, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return the end of the trees from `first` on whose tables lie together in the cache, one at least."""
     last = first + 1
@@ -231,7 +229,7 @@ def _next_trees(ends, first):  # type: ignore[no-untyped-def]  # noqa: ANN001, A
     return last
 
 
-@njit(nogil=True, cache=True, inline="always")
+@lent
 def _add_trees(model, first, last, codes, n, room, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Add some trees to a block of rows.
 
@@ -264,7 +262,7 @@ def _add_trees(model, first, last, codes, n, room, out):  # type: ignore[no-unty
                         out[r, model.column[at + k]] += room.row[r * width + k]
 
 
-@njit(nogil=True, cache=True, inline="always")
+@called
 def _room(model, block):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     widest = words = 1
     for tree in range(model.start.shape[0] - 1):
@@ -281,7 +279,7 @@ def _room(model, block):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     )
 
 
-@njit(nogil=True, cache=True)
+@entered
 def add_contributions(values, first, last, edges, model, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Add the contributions of the rows ``first … last − 1`` of `values` to ``out[0 … last − first − 1]``.
 
@@ -316,7 +314,7 @@ def add_contributions(values, first, last, edges, model, out):  # type: ignore[n
                 out[r - first, c] += total[r - begin, c]
 
 
-@njit(nogil=True, cache=True)
+@entered
 def keep_heaviest(values, index, heaviest):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Write the columns of the k largest magnitudes of each row, and their values; ties go to the first."""
     k = index.shape[1]

@@ -17,7 +17,8 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from recobro_score.data.compiled import entered, lent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +46,7 @@ def quadrature(conditions: int) -> Quadrature:
     return Quadrature((point + 1.0) / 2.0, weight / 2.0)
 
 
-@njit(nogil=True, cache=True)
+@lent
 def leaf_values(pattern, share, value, point, weight, before, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Write into `out` what a leaf adds through each of its conditions, for one pattern of met ones.
 
@@ -68,7 +69,7 @@ def leaf_values(pattern, share, value, point, weight, before, out):  # type: ign
             product *= t * met + (1.0 - t) * share[j]
 
 
-@njit(nogil=True, cache=True)
+@entered
 def all_patterns(share, value, point, weight):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Return the values of a leaf for every pattern, shape ``(2**d, d)``."""
     d = share.shape[0]
@@ -84,7 +85,7 @@ def factor_entries(points: int) -> int:
     return LANES * (points + -(-points // LANES))
 
 
-@njit(nogil=True, cache=True)
+@entered
 def factor_patterns(counts, met, share, point, scale):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Return one factor of some leaves for every combination of the cells of its h ≤ `LANES` columns.
 
@@ -121,7 +122,7 @@ def factor_patterns(counts, met, share, point, scale):  # type: ignore[no-untype
     return out
 
 
-@njit(nogil=True, cache=True)
+@lent
 def against_background(pattern, seen, share, value, weight, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Write into `out` what a leaf adds through each condition against background rows, for one pattern.
 
@@ -149,7 +150,7 @@ def against_background(pattern, seen, share, value, weight, out):  # type: ignor
                 out[j] -= value * share[b] * weight[theirs, mine]
 
 
-@njit(nogil=True, cache=True)
+@entered
 def all_patterns_against(conditions, seen, share, value, weight):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Return `against_background` of every pattern, shape ``(2**d, d)``."""
     out = np.empty((1 << conditions, conditions))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numba import njit
 
+from recobro_score.data.compiled import entered
 from recobro_score.explain.kernel import Factors, Model, Tables, Walks, Words
 from recobro_score.explain.layout import Field, filled_up
 from recobro_score.explain.shapley import LANES, factor_patterns, quadrature
@@ -250,7 +250,7 @@ class _Stack:
         return np.uint64 if name in _WHOLE else np.float64 if name in _REALS else np.int64
 
 
-@njit(nogil=True, cache=True)
+@entered
 def _add_leaf(table, counts, met, places, patterns):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Add one leaf to its group's table; ``met[slot, cell]`` are the conditions that a cell meets."""
     cell = np.zeros(counts.shape[0], np.int64)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from recobro_score.calendars import US_PER_DAY
+from recobro_score.data.compiled import inlined, lent
 from recobro_score.features.weighing import halved, median, most_frequent
 from recobro_score.money import MISSING_MONEY
 
@@ -28,7 +28,7 @@ SUM, MEAN, MIN, MAX, STD, LAST, FIRST, MEDIAN, MODE, DECAYED_SUM, DISTINCT = ran
 """Operations on a value; `DISTINCT` on words."""
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def of_times(
     op: int, as_of: int, at: NDArray[np.int64], chosen: NDArray[np.int64], first: int, last: int
 ) -> float:
@@ -48,7 +48,7 @@ def of_times(
     return (latest - earliest) / ((count - 1) * US_PER_DAY) if count > 1 else np.nan
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def deviation_of_gaps(at: NDArray[np.int64], chosen: NDArray[np.int64], first: int, last: int) -> float:
     """Return the standard deviation of the gaps."""
     count = last - first
@@ -63,7 +63,7 @@ def deviation_of_gaps(at: NDArray[np.int64], chosen: NDArray[np.int64], first: i
     return float(np.sqrt(squares / (count - 2)))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def of_values(
     op: int,
     values: NDArray[Any],
@@ -94,7 +94,7 @@ def of_values(
     return kept
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def at_the_end(
     op: int,
     values: NDArray[Any],
@@ -112,7 +112,7 @@ def at_the_end(
     return np.nan
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def deviation(
     values: NDArray[Any], column: int, shift: int, chosen: NDArray[np.int64], first: int, last: int
 ) -> float:
@@ -129,7 +129,7 @@ def deviation(
     return float(np.sqrt(squares / (count - 1))) if count > 1 else np.nan
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def of_ranks(
     op: int,
     values: NDArray[Any],
@@ -147,7 +147,7 @@ def of_ranks(
     return median(kept, count) if op == MEDIAN else most_frequent(kept, count)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _gather(
     values: NDArray[Any],
     column: int,
@@ -167,7 +167,7 @@ def _gather(
     return count
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def of_words(
     words: NDArray[np.int64],
     column: int,
@@ -190,7 +190,7 @@ def of_words(
     return float(count)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def of_streaks(op: int, chosen: NDArray[np.int64], first: int, last: int, run: int, end: int) -> float:
     """Return how many consecutive rows also pass the run: at the end, or at most anywhere.
 
@@ -205,7 +205,7 @@ def of_streaks(op: int, chosen: NDArray[np.int64], first: int, last: int, run: i
     return float(current if op == STREAK else longest)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def decayed_count(
     at: NDArray[np.int64],
     as_of: int,
@@ -222,7 +222,7 @@ def decayed_count(
     return total
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def decayed_sum(
     values: NDArray[Any],
     column: int,

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from recobro_score.data.compiled import called, entered
 from recobro_score.data.state import Balances, Books, Payments, Schedule
 from recobro_score.features import kernel
 from recobro_score.features.history import fill_state
@@ -34,7 +34,7 @@ class Flat(NamedTuple):
     """All programs of a plan in one set of arrays: those of program ``p`` as ``programs[p]`` tells.
 
     ``parts``, ``every`` and ``allows`` have a row per program; ``books`` says where the rows lie that tell
-    the state; ``blank`` is a row of output before anything is known.
+    the state; ``blank`` is the row of output of an account without any rows.
     """
 
     programs: NDArray[np.int64]
@@ -91,7 +91,7 @@ class Facts(NamedTuple):
     known_at: int
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def fill_account(
     flat: Flat, given: Given, facts: Facts, moments: kernel.Moments, owner: NDArray[np.int64]
 ) -> NDArray[np.float64]:
@@ -114,6 +114,8 @@ def fill_account(
     paid = flat.books[PAID]
     payments = Payments(spans[paid : paid + 2], at, known_at, ints[OWN])
     for p in range(len(flat.programs)):
+        if spans[p] == spans[p + 1]:
+            continue
         one = flat.programs[p]
         lookups, ranges = slice(one[FIRST_LOOKUP], one[LAST_LOOKUP]), slice(one[FIRST_RANGE], one[LAST_RANGE])
         tests = Tests(
@@ -136,7 +138,9 @@ def fill_account(
             one[FILTERS],
         )
         told = Told(one[JUDGE], one[DATES], ints[OWN:WHOLES], flat.rule, flat.allows[p], payments)
-        kernel.scan_table(rows, told, moments, slots, scale, (account, account + 1), out)
+        accounts = (account, account + 1)
+        room = kernel.room_of(rows, told, moments, slots, accounts)
+        kernel.scan(rows, told, moments, slots, scale, accounts, room, out)
     _fill_rest(flat, given, facts, payments, (account, moments.as_of[0]), out)
     found = np.empty(len(flat.shown))
     for k in range(len(found)):
@@ -144,7 +148,7 @@ def fill_account(
     return found
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@called
 def _fill_rest(
     flat: Flat,
     given: Given,

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from recobro_score.data.compiled import entered, lent
 from recobro_score.data.events import EventStore
 from recobro_score.data.state import AT_ONCE, Books, books_of, frozen, states_of
 
@@ -55,7 +55,7 @@ def arrears_ahead(store: EventStore, as_ofs: NDArray[np.int64], horizon: int, ob
     return Arrears(fewest, most)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _collect(
     times: NDArray[np.int64],
     offsets: NDArray[np.int64],
@@ -74,7 +74,7 @@ def _collect(
     return count
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def _scan(
     as_ofs: NDArray[np.int64],
     horizon: int,
@@ -108,7 +108,7 @@ def _scan(
             pair += 1
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _least(days: NDArray[np.float64]) -> float:
     """Return the least number; NaN without any."""
     least = np.nan

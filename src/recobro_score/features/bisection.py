@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from recobro_score.data.compiled import lent
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+
+@lent
 def first_not_before(times: NDArray[np.int64], low: int, high: int, instant: int) -> int:
     """Return the first position in ``[low, high)`` whose time is not before the instant."""
     while low < high:

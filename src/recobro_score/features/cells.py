@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -124,15 +125,18 @@ class Codes(dict[Any, Meaning], Generic[Meaning]):
 
 
 def figures(columns: Sequence[Sequence[Any]]) -> NDArray[np.float64]:
-    """Read columns of numbers, one after the other; NaN is missing."""
+    """Read columns of numbers, one after the other; NaN is missing.
+
+    Whole numbers beyond 2⁵³ are rounded; whoever uses numbers as large asks the contracts.
+    """
     cells = list(chain.from_iterable(columns))
     try:
         if not set(map(type, cells)) <= {float, int, _NOTHING}:
             cells = list(chain.from_iterable(map(_floats, columns)))
-        found = pa.array(cells, pa.float64())
-    except pa.ArrowException as error:
+        found = np.fromiter(cells, np.float64, len(cells))
+    except (pa.ArrowException, OverflowError) as error:
         raise Doubtful from error
-    return frozen(found.to_numpy(zero_copy_only=False), np.float64)
+    return frozen(found, np.float64)
 
 
 def _floats(column: Sequence[Any]) -> Sequence[Any]:
@@ -181,6 +185,8 @@ def _of_one_kind(cells: Sequence[Any], kinds: set[type], time_zone: str, *, text
             raise Doubtful from error
         since = np.frombuffer(pa.array(spans, _DURATION).buffers()[1], np.int64, len(spans))
         return _of_walls(since, "UTC" if zone is not None else time_zone)
+    if kinds == {pd.Timestamp}:
+        return _of_timestamps(cells, time_zone)
     if kinds == {date}:
         days = [_day(cell) for cell in cells]
         return _of_walls(np.array(days), time_zone)
@@ -189,6 +195,19 @@ def _of_one_kind(cells: Sequence[Any], kinds: set[type], time_zone: str, *, text
     if kinds:
         raise Doubtful
     return frozen(np.full(len(cells), NOTHING), np.int64)
+
+
+def _of_timestamps(cells: Sequence[pd.Timestamp | None], time_zone: str) -> NDArray[np.int64]:
+    aware = {cell.tzinfo is not None for cell in cells if cell is not None}
+    try:
+        ns = np.array([0 if cell is None else cell.value for cell in cells])
+    except OverflowError as error:  # beyond the years that nanoseconds can tell
+        raise Doubtful from error
+    since, beyond = np.divmod(ns, 1000)
+    if beyond.any() or len(aware) > 1:
+        raise Doubtful
+    since[[cell is None for cell in cells]] = NOTHING
+    return _of_walls(since, "UTC" if True in aware else time_zone)
 
 
 def _day(cell: date | None) -> int:

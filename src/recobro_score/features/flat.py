@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recobro_score.data.state import frozen
-from recobro_score.features import alone, judge, kernel
+from recobro_score.features import aggregates, alone, judge, kernel
 from recobro_score.features.binding import promise_terms
 from recobro_score.features.local_date import LOCAL_FIELDS
 from recobro_score.features.program import (
@@ -30,6 +30,16 @@ IN_PLAN = "in_plan"
 _JUDGED_BY = {judge.PROMISES: ("amount", "due_at"), judge.INSTALMENTS: ("amount", IN_PLAN)}
 _BOOKS = {"instalments": ("amount", IN_PLAN), "payments": ("recovery",), "balances": ("balance",)}
 _DPD = "dpd"
+_OF_NO_ROWS = (
+    aggregates.COUNT,
+    aggregates.STREAK,
+    aggregates.LONGEST_STREAK,
+    aggregates.DECAYED_COUNT,
+    aggregates.SUM,
+    aggregates.DECAYED_SUM,
+    aggregates.DISTINCT,
+)
+"""What is zero without rows; all else is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +155,6 @@ def _flat(schema: FeatureSchema, plan: Plan, programs: Sequence[Program], places
     state = next((one for one in plan.programs if isinstance(one, StateProgram)), None)
     calendar = next((one for one in plan.programs if isinstance(one, CalendarProgram)), None)
     none = frozen(np.zeros((0, 3)), np.int64)
-    blank = np.full(len(schema.recipes), np.nan)
-    blank[list(plan.missing_words)] = MISSING_WORD
     return alone.Flat(
         programs=frozen(_bounds(programs), np.int64),
         code=frozen(_code(programs), np.int64),
@@ -167,9 +175,20 @@ def _flat(schema: FeatureSchema, plan: Plan, programs: Sequence[Program], places
         static=frozen(np.array([dest for dest, _ in plan.static], dtype=np.int64), np.int64),
         derived=plan.derived,
         shown=frozen(plan.shown, np.int64),
-        blank=frozen(blank, np.float64),
+        blank=frozen(_blank(len(schema.recipes), plan, slots), np.float64),
         rule=promise_terms(schema.promises),
     )
+
+
+def _blank(recipes: int, plan: Plan, slots: Sequence[kernel.Slots]) -> NDArray[np.float64]:
+    """Return what all columns are before there is any row: sums and counts are zero."""
+    blank = np.full(recipes, np.nan)
+    blank[list(plan.missing_words)] = MISSING_WORD
+    for one in slots:
+        operation, source, dest = one.code[:, [kernel.OP, kernel.SOURCE, kernel.DEST]].T
+        blank[dest[np.isin(operation, _OF_NO_ROWS)]] = 0.0
+        blank[dest[(source == kernel.WORD) & (operation != aggregates.DISTINCT)]] = MISSING_WORD
+    return blank
 
 
 def _joined(arrays: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:

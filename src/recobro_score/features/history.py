@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from recobro_score.data.compiled import entered, lent
 from recobro_score.data.events import EventStore
 from recobro_score.data.state import (
     AT_ONCE,
@@ -15,7 +15,6 @@ from recobro_score.data.state import (
     Books,
     account_state,
     books_of,
-    borrowed_books,
     frozen,
     states_of,
 )
@@ -74,7 +73,7 @@ def bind_state(program: StateProgram, store: EventStore, as_ofs: NDArray[np.int6
     )
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def _scan(
     books: Books,
     principal: NDArray[np.int64],
@@ -86,7 +85,6 @@ def _scan(
     out: Values,
 ) -> None:
     as_ofs, lags = moments
-    books = borrowed_books(books)
     exposure, dpd = np.empty(len(lags), np.int64), np.empty(len(lags))
     instants = np.empty(len(lags), np.int64)
     pair = 0
@@ -99,7 +97,7 @@ def _scan(
             pair += 1
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def fill_state(
     books: Books,
     account: int,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from recobro_score.calendars import NEVER, US_PER_DAY, parse_instant
+from recobro_score.data.compiled import entered, lent
 from recobro_score.data.state import frozen
+from recobro_score.features.bisection import first_not_before
 from recobro_score.features.local_date import zone_changes
 
 NOTHING = -(10**8) * US_PER_DAY
@@ -41,7 +42,7 @@ def wall_clock(time_zone: str) -> Clock:
     )
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def read_instants(
     text: NDArray[np.uint8],
     local: bool,  # noqa: FBT001 - compiled code takes no keywords
@@ -73,7 +74,7 @@ def read_instants(
     return begin == len(text) and found == len(out)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def read_walls(walls: NDArray[np.int64], clock: Clock, out: NDArray[np.int64]) -> bool:
     """Turn wall clocks into instants, `NOTHING` into itself. Returns whether the clock of all is known."""
     for k in range(len(walls)):
@@ -83,7 +84,7 @@ def read_walls(walls: NDArray[np.int64], clock: Clock, out: NDArray[np.int64]) -
     return True
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _of_wall(wall: int, clock: Clock) -> int:
     """Return the instant of a wall clock: the first of two, the first that there is after a gap.
 
@@ -92,11 +93,11 @@ def _of_wall(wall: int, clock: Clock) -> int:
     if wall <= 0 or wall >= _KNOWN_UNTIL:
         return wall if wall >= FAR + US_PER_DAY else NOTHING
     since, offset, ends = clock
-    place = np.searchsorted(ends, wall, "right")
+    place = first_not_before(ends, 0, len(ends), wall + 1)
     return int(max(wall - offset[place], since[place]))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _number(text: NDArray[np.uint8], begin: int, end: int) -> int:
     """Return the number that digits write; a large negative one if others are among them."""
     number = 0
@@ -108,7 +109,7 @@ def _number(text: NDArray[np.uint8], begin: int, end: int) -> int:
     return number
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _days(text: NDArray[np.uint8], begin: int) -> int:
     """Return the days since 1970 of the date that begins there, or `NOTHING`."""
     year, month = _number(text, begin, begin + 4), _number(text, begin + 5, begin + 7)
@@ -125,7 +126,7 @@ def _days(text: NDArray[np.uint8], begin: int) -> int:
     return int(of_years + _DAYS_BEFORE[month] + (leap and month > 2) + day - 1)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _instant(text: NDArray[np.uint8], begin: int, end: int) -> tuple[int, bool]:
     """Return microseconds since 1970 (`NOTHING` if it is no such text) and whether it had an offset."""
     nothing = (NOTHING, False)
@@ -153,7 +154,7 @@ def _instant(text: NDArray[np.uint8], begin: int, end: int) -> tuple[int, bool]:
     return (days * US_PER_DAY + ((hour * 60 + minute) * 60 + second) * 1_000_000 + micros - behind), aware
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _offset(text: NDArray[np.uint8], first: int, end: int) -> tuple[int, int, bool]:
     """Return how far the clock is ahead of UTC, where the text before the offset ends, whether one is there.
 

@@ -15,13 +15,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from recobro_score.calendars import NEVER, US_PER_DAY
-from recobro_score.data.borrowed import borrowed
-from recobro_score.data.state import Payments, borrowed_payments
+from recobro_score.data.compiled import lent
+from recobro_score.data.state import Payments
 from recobro_score.features.bisection import first_not_before
 from recobro_score.features.readable import UNJUDGED
 from recobro_score.money import MISSING_MONEY
@@ -54,14 +53,7 @@ class Told(NamedTuple):
     payments: Payments
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def borrowed_told(told: Told) -> Told:
-    """Return the same, to be passed on within a scan."""
-    payments = borrowed_payments(told.payments)
-    return Told(told.kind, told.dates, borrowed(told.own), told.rule, borrowed(told.allows), payments)
-
-
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def judge(
     told: Told,
     account: int,
@@ -70,8 +62,12 @@ def judge(
     known_at: NDArray[np.int64],
     as_of: int,
     filled: tuple[NDArray[np.uint8], NDArray[np.float64]],
+    lowest: NDArray[np.int64],
 ) -> None:
-    """Fill the codes and judged numbers of the rows ``begin … end − 1`` of an account."""
+    """Fill the codes and judged numbers of the rows ``begin … end − 1`` of an account.
+
+    `lowest` is scratch for two numbers of each of its payments.
+    """
     if told.kind == DATES:
         _judge_dates(told.own, told.dates, rows, as_of, filled[0])
         return
@@ -86,12 +82,11 @@ def judge(
             filled[0][row - begin] = UNJUDGED if amount == MISSING_MONEY else code
             filled[1][0, row - begin] = (due - as_of) / US_PER_DAY if due != NEVER else np.nan
     else:
-        lowest = np.empty((2, paid[1] - paid[0]), np.int64)
         seen = _recoveries(paid_at, paid_known_at, recovery, paid, as_of, lowest)
         _judge_instalments(told.own, rows, at, known_at, as_of, seen, lowest, filled)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def fate(
     terms: tuple[int, int, int],
     paid_at: NDArray[np.int64],
@@ -131,7 +126,7 @@ def fate(
     return BROKEN if deadline <= instant else OPEN
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _recoveries(
     paid_at: NDArray[np.int64],
     paid_known_at: NDArray[np.int64],
@@ -157,7 +152,7 @@ def _recoveries(
     return count, recovered
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _judge_instalments(
     own: NDArray[np.int64],
     rows: tuple[int, int],
@@ -171,7 +166,7 @@ def _judge_instalments(
     """Paid: what was recovered before the as-of covers the schedule up to the row, oldest first."""
     count, recovered = seen
     code, value = filled
-    least, when = borrowed(lowest[0]), borrowed(lowest[1])
+    least, when = lowest[0], lowest[1]
     due, covering = 0, 0
     for row in range(rows[0], rows[1]):
         place = row - rows[0]
@@ -200,7 +195,7 @@ def _judge_instalments(
                 code[place] = _PARTIAL if recovered > due - amount else _UNPAID
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _judge_dates(
     dates: NDArray[np.int64], count: int, rows: tuple[int, int], as_of: int, code: NDArray[np.uint8]
 ) -> None:

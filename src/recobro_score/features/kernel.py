@@ -2,22 +2,20 @@
 
 For each (account, as-of) one pass lists, per filter, the rows that pass it, the known clock and the judged
 status included, and notes how long each list is at each edge of a window. Each slot then reads its stretch
-of its filter's list. The same account gives the same bits in any batch. What is called for every slot is
-inlined: a call would count the references of each array.
+of its filter's list. The same account gives the same bits in any batch.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from recobro_score.data.borrowed import borrowed
+from recobro_score.data.compiled import called, entered, inlined, lent
 from recobro_score.features import aggregates as agg
 from recobro_score.features.bisection import first_not_before
-from recobro_score.features.judge import NOBODY, Told, borrowed_told, judge
+from recobro_score.features.judge import INSTALMENTS, NOBODY, Told, judge
 
 NO_VALUE, WHOLE, REAL, WORD, JUDGED = range(5)
 """Where a slot finds its value: nowhere, money (int64), number (float64), category code (int64), judged."""
@@ -97,6 +95,7 @@ class Room(NamedTuple):
     order: NDArray[np.int64]
     seen: NDArray[np.bool_]
     kept: NDArray[np.float64]
+    lowest: NDArray[np.int64]
 
 
 Place = tuple[int, int]
@@ -114,7 +113,7 @@ _BIT_PLACE = np.zeros(64, np.int64)
 _BIT_PLACE[[(_SEQUENCE << bit & 2**64 - 1) >> 58 for bit in range(64)]] = range(64)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def _choose(
     known_at: NDArray[np.int64],
     mask: NDArray[np.uint64],
@@ -140,10 +139,9 @@ def _choose(
             bits &= bits - _ONE
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def _in_order(edges: NDArray[np.int64], first: int, last: int) -> NDArray[np.int64]:
-    """Return per as-of the edges ``first … last − 1`` by time."""
-    order = np.empty((len(edges), last - first), np.int64)
+@lent
+def _put_in_order(edges: NDArray[np.int64], first: int, last: int, order: NDArray[np.int64]) -> None:
+    """Write per as-of the edges ``first … last − 1`` by time."""
     for j in range(len(edges)):
         for edge in range(first, last):
             place = edge - first
@@ -151,10 +149,9 @@ def _in_order(edges: NDArray[np.int64], first: int, last: int) -> NDArray[np.int
                 order[j, place] = order[j, place - 1]
                 place -= 1
             order[j, place] = edge
-    return order
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _longest(offsets: NDArray[np.int64], owner: NDArray[np.int64], first: int, last: int) -> int:
     """Return the largest number of rows of an account."""
     longest = 0
@@ -163,7 +160,7 @@ def _longest(offsets: NDArray[np.int64], owner: NDArray[np.int64], first: int, l
     return longest
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def scan_table(
     rows: Rows,
     told: Told,
@@ -174,24 +171,36 @@ def scan_table(
     out: NDArray[np.float64],
 ) -> None:
     """Fill the slots' columns of ``out`` (one row per pair) for the accounts ``first … last − 1``."""
+    scan(rows, told, moments, slots, scale, accounts, room_of(rows, told, moments, slots, accounts), out)
+
+
+@called
+def room_of(rows: Rows, told: Told, moments: Moments, slots: Slots, accounts: tuple[int, int]) -> Room:
+    """Return scratch for the accounts ``first … last − 1``."""
     longest = _longest(rows.offsets, rows.owner, accounts[0], accounts[1])
     judged = longest if told.kind != NOBODY else 0
-    room = Room(
+    paid, starts = 0, told.payments.offsets
+    if told.kind == INSTALMENTS:
+        for account in range(accounts[0], accounts[1]):
+            paid = max(paid, starts[account + 1] - starts[account])
+    order = np.empty((len(moments.as_of), slots.last_edge - slots.first_edge), np.int64)
+    _put_in_order(moments.edges, slots.first_edge, slots.last_edge, order)
+    return Room(
         longest,
         np.empty(judged, np.uint8),
         np.empty((2, judged)),
         np.empty(slots.filters * longest, np.int64),
         np.empty(slots.filters, np.int64),
         np.empty((moments.edges.shape[1], slots.filters), np.int64),
-        _in_order(moments.edges, slots.first_edge, slots.last_edge),
+        order,
         np.zeros(rows.words, np.bool_),
         np.empty(2 * longest),
+        np.empty((2, paid), np.int64),
     )
-    _scan(rows, told, moments, slots, scale, accounts, room, out)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
-def _scan(
+@lent
+def scan(
     rows: Rows,
     told: Told,
     moments: Moments,
@@ -201,20 +210,14 @@ def _scan(
     room: Room,
     out: NDArray[np.float64],
 ) -> None:
-    """Scan with scratch made before; what is borrowed here, the caller holds."""
-    code, half_life = borrowed(slots.code), borrowed(slots.half_life)
-    spelled, parts = borrowed(slots.spelled), borrowed(slots.parts)
-    offsets, owner = borrowed(rows.offsets), borrowed(rows.owner)
-    at, known_at, mask = borrowed(rows.at), borrowed(rows.known_at), borrowed(rows.mask)
-    wholes, reals, values = borrowed(rows.wholes), borrowed(rows.reals), borrowed(out)
-    as_ofs, known_before = borrowed(moments.as_of), borrowed(moments.known_before)
-    edges, scales = borrowed(moments.edges), borrowed(scale)
-    status, judged, kept = borrowed(room.status), borrowed(room.judged), borrowed(room.kept)
-    chosen, ends, bounds = borrowed(room.chosen), borrowed(room.ends), borrowed(room.bounds)
-    order, seen = borrowed(room.order), borrowed(room.seen)
-    told = borrowed_told(told)
-    allows = told.allows
-    lists = (chosen, bounds, kept)
+    """Scan with scratch made before."""
+    code, half_life, spelled, parts = slots.code, slots.half_life, slots.spelled, slots.parts
+    offsets, owner, at, known_at = rows.offsets, rows.owner, rows.at, rows.known_at
+    mask, wholes, reals = rows.mask, rows.wholes, rows.reals
+    as_ofs, known_before, edges = moments.as_of, moments.known_before, moments.edges
+    status, judged, chosen, ends, bounds = room.status, room.judged, room.chosen, room.ends, room.bounds
+    order, seen, allows = room.order, room.seen, told.allows
+    lists = (chosen, bounds, room.kept)
     of_rows = (code, half_life, parts[NO_VALUE], parts[NO_VALUE + 1])
     of_wholes = (code, half_life, parts[WHOLE], parts[WHOLE + 1])
     of_reals = (code, half_life, parts[REAL], parts[REAL + 1])
@@ -228,7 +231,7 @@ def _scan(
         for j in range(len(as_ofs)):
             pair += 1
             if is_judged:
-                judge(told, account, (begin, end), at, known_at, as_ofs[j], (status, judged))
+                judge(told, account, (begin, end), at, known_at, as_ofs[j], (status, judged), room.lowest)
             for place in range(filters):
                 ends[place] = place * room_of_list
             low = begin
@@ -242,14 +245,14 @@ def _scan(
                     bounds[edge, place] = ends[place]
                 low = high
             where = (as_ofs[j], pair)
-            _of_rows(of_rows, at, lists, where, values)
-            _of_column(of_wholes, wholes, at, (unshifted, scales[account]), lists, where, values)
-            _of_column(of_reals, reals, at, (unshifted, 1.0), lists, where, values)
-            _of_column(of_judged, judged, at, (begin, 1.0), lists, where, values)
-            _of_words(of_words, wholes, seen, lists, where, values)
+            _of_rows(of_rows, at, lists, where, out)
+            _of_column(of_wholes, wholes, at, (unshifted, scale[account]), lists, where, out)
+            _of_column(of_reals, reals, at, (unshifted, 1.0), lists, where, out)
+            _of_column(of_judged, judged, at, (begin, 1.0), lists, where, out)
+            _of_words(of_words, wholes, seen, lists, where, out)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def _of_rows(part: Part, at: NDArray[np.int64], lists: Lists, place: Place, out: NDArray[np.float64]) -> None:
     """Fill the slots that read no value."""
     code, half_life, first_slot, last_slot = part
@@ -271,7 +274,7 @@ def _of_rows(part: Part, at: NDArray[np.int64], lists: Lists, place: Place, out:
         out[pair, code[s, DEST]] = result
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def _of_column(
     part: Part,
     values: NDArray[Any],
@@ -305,7 +308,7 @@ def _of_column(
         out[pair, code[s, DEST]] = result / scale
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy", forceinline=True)
+@inlined
 def _of_words(
     part: Part,
     words: NDArray[np.int64],
@@ -331,7 +334,7 @@ def _of_words(
         out[place[1], code[s, DEST]] = result
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def combine(plan: NDArray[np.int64], out: NDArray[np.float64]) -> None:
     """Fill the derived columns: ``plan[k] = (operation, column a, column b, output column)``, in order."""
     for pair in range(out.shape[0]):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 
-import numba
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from recobro_score.calendars import (
     local_clock,
     zone_info,
 )
+from recobro_score.data.compiled import entered, lent
 from recobro_score.data.events import EventStore
 from recobro_score.data.state import frozen
 from recobro_score.errors import ConfigError
@@ -85,7 +85,7 @@ def _offset_at(us: NDArray[np.int64], name: str) -> NDArray[np.int64]:
     return np.asarray(aware.tz_localize(None), dtype="M8[us]").view(np.int64) - us
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def fill_local(
     at: NDArray[np.int64],
     rows: tuple[int, int],
@@ -114,7 +114,7 @@ def fill_local(
     return True
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _day_of_month(day: int) -> int:
     """Return the day of the month of a day since 1970-01-01, in the calendar without end.
 
@@ -171,7 +171,7 @@ def bind_calendar(program: CalendarProgram, store: EventStore, as_ofs: NDArray[n
     )
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def _scan(
     code: NDArray[np.int64],
     facts: NDArray[np.float64],
@@ -188,7 +188,7 @@ def _scan(
             pair += 1
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def fill_calendar(
     code: NDArray[np.int64],
     facts: NDArray[np.float64],

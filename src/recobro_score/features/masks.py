@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from recobro_score.data.compiled import entered, lent
 from recobro_score.data.state import frozen
 from recobro_score.features.readable import STATUS
 from recobro_score.features.recipes import Between, Condition, Present, Where
@@ -107,7 +107,7 @@ def _bits(filters: Sequence[Filter], column: str, words: Sequence[str | None]) -
     return bits
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def fill_mask(
     tests: Tests,
     wholes: NDArray[np.int64],
@@ -135,7 +135,7 @@ def fill_mask(
         mask[row] = passed
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def fill_masks(
     tests: Tests,
     wholes: NDArray[np.int64],
@@ -150,7 +150,7 @@ def fill_masks(
         fill_mask(tests, wholes, reals, rows, scale[owner] if owner < len(scale) else 1.0, mask)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def keep_words(bits: NDArray[np.uint64], codes: NDArray[np.int32], mask: NDArray[np.uint64]) -> None:
     """Take from the masks of all rows the filters that a word does not pass; the last bits are of no word."""
     for row in range(len(mask)):

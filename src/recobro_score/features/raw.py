@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
-import numba
 import numpy as np
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from recobro_score.calendars import NEVER, US_PER_DAY
 from recobro_score.data.assemble import ALWAYS
-from recobro_score.data.borrowed import borrowed
+from recobro_score.data.compiled import called, entered, lent
 from recobro_score.features import alone, kernel
 from recobro_score.features.iso import EARLIEST, FAR, NOTHING
 from recobro_score.money import MISSING_MONEY
@@ -48,6 +47,9 @@ NO_PLAN = -1
 """The place of the plan of a row that belongs to none; less is a plan that is not there."""
 
 _LARGEST_MINOR = 2.0**51
+_LARGEST_NUMBER = 2.0**53
+"""Beyond it not every whole number is a float."""
+
 _UNREADABLE = 2**62
 """No amount of minor units."""
 
@@ -120,7 +122,7 @@ read_only: Callable[[NDArray[Any]], NDArray[Any]] = cast("Any", intrinsic(_read_
 """Returns an array as compiled functions take it from Python, so that they are compiled once."""
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def arrange(shape: Shape, raw: Raw, scale: float) -> tuple[int, NDArray[np.int64], Whole]:
     """Read all cells and order the rows; return how that ended, and where what is read lies.
 
@@ -135,7 +137,7 @@ def arrange(shape: Shape, raw: Raw, scale: float) -> tuple[int, NDArray[np.int64
     return ended, starts, whole
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def fill_raw(
     flat: alone.Flat,
     shape: Shape,
@@ -165,10 +167,10 @@ def fill_raw(
     return DONE if len(found) > 0 else DOUBTFUL, found
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@called
 def _starts(shape: Shape, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return where the rows and the cells of each kind of each table begin."""
-    columns, counts = borrowed(shape.columns), borrowed(sizes)
+    columns, counts = shape.columns, sizes
     starts = np.zeros((len(sizes) + 1, WORDS + 1), np.int64)
     for t in range(len(sizes)):
         for kind in range(WORDS + 1):
@@ -176,7 +178,7 @@ def _starts(shape: Shape, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     return starts
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@called
 def _room(raw: Raw, n_rows: int) -> Whole:
     """Return room for all whole numbers, filled with times and words as they came."""
     times, money = 2 * n_rows, 2 * n_rows + len(raw.times)
@@ -189,12 +191,12 @@ def _room(raw: Raw, n_rows: int) -> Whole:
     return Whole(cells, (0, n_rows, times, money, money, words), np.empty(n_rows, np.int64))
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _read(shape: Shape, raw: Raw, starts: NDArray[np.int64], scale: float, whole: Whole) -> bool:
     """Read times and money as the contracts do; return whether no cell breaks its contract."""
-    cells, sizes, values = borrowed(whole.cells), borrowed(raw.sizes), borrowed(raw.figures)
-    firsts, columns = borrowed(shape.firsts), borrowed(shape.columns)
-    times, figures, tables = borrowed(shape.times), borrowed(shape.figures), borrowed(shape.tables)
+    cells, sizes, values = whole.cells, raw.sizes, raw.figures
+    firsts, columns = shape.firsts, shape.columns
+    times, figures, tables = shape.times, shape.figures, shape.tables
     for t in range(len(sizes)):
         size, cell = sizes[t], whole.bases[IS_TIME] + starts[t, TIMES]
         for c in range(firsts[t, TIMES], firsts[t, TIMES] + columns[t, TIMES]):
@@ -216,7 +218,7 @@ def _read(shape: Shape, raw: Raw, starts: NDArray[np.int64], scale: float, whole
             for row in range(size):
                 value = values[first + row]
                 if kind == NUMBER:
-                    if np.isinf(value):
+                    if abs(value) > _LARGEST_NUMBER:
                         return False
                     continue
                 minor = _minor(value, scale)
@@ -229,7 +231,7 @@ def _read(shape: Shape, raw: Raw, starts: NDArray[np.int64], scale: float, whole
     return True
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _minor(value: float, scale: float) -> int:
     """Return an amount in minor units, rounding half to even."""
     if value != value:
@@ -238,11 +240,11 @@ def _minor(value: float, scale: float) -> int:
     return int(np.rint(scaled)) if abs(scaled) < _LARGEST_MINOR else _UNREADABLE
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _set_clocks(shape: Shape, sizes: NDArray[np.int64], starts: NDArray[np.int64], whole: Whole) -> bool:
     """Fill both clocks; return whether no period ends before it begins."""
-    cells, tables, columns = borrowed(whole.cells), borrowed(shape.tables), borrowed(shape.columns)
-    firsts, times = borrowed(shape.firsts), borrowed(shape.times)
+    cells, tables, columns = whole.cells, shape.tables, shape.columns
+    firsts, times = shape.firsts, shape.times
     for t in range(len(sizes)):
         size, first = sizes[t], whole.bases[IS_TIME] + starts[t, TIMES]
         clock, known, lag = tables[t, CLOCK], tables[t, KNOWN], tables[t, LAG]
@@ -265,7 +267,7 @@ def _set_clocks(shape: Shape, sizes: NDArray[np.int64], starts: NDArray[np.int64
     return True
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _schedule_known_at(
     sizes: NDArray[np.int64],
     tables: NDArray[np.int64],
@@ -275,7 +277,7 @@ def _schedule_known_at(
     row: int,
 ) -> int:
     """Return when a scheduled row was known: from the account's opening, or its plan's acceptance, on."""
-    cells, lag = borrowed(whole.cells), tables[t, LAG]
+    cells, lag = whole.cells, tables[t, LAG]
     plan = cells[whole.bases[IS_WORD] + starts[t, WORDS] + tables[t, PLAN] * sizes[t] + row]
     if plan == NO_PLAN:
         return int(cells[starts[ACCOUNTS, ROWS]] + lag)
@@ -287,12 +289,12 @@ def _schedule_known_at(
     return int(NEVER if start == NEVER else min(start, NEVER - lag) + lag)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _put_in_order(shape: Shape, ranks: NDArray[np.int64], starts: NDArray[np.int64], whole: Whole) -> int:
     """Order the rows by clocks, then rank; return the bits of the tables where equal clocks matter."""
     tied = 0
-    cells, order, tables = borrowed(whole.cells), borrowed(whole.order), borrowed(shape.tables)
-    rank, known = borrowed(ranks), whole.bases[IS_KNOWN]
+    cells, order, tables = whole.cells, whole.order, shape.tables
+    rank, known = ranks, whole.bases[IS_KNOWN]
     for t in range(len(tables)):
         low, high = starts[t, ROWS], starts[t + 1, ROWS]
         for row in range(low, high):
@@ -312,7 +314,7 @@ def _put_in_order(shape: Shape, ranks: NDArray[np.int64], starts: NDArray[np.int
     return tied
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _is_before(a: int, b: int, cells: NDArray[np.int64], known: int, ranks: NDArray[np.int64]) -> bool:
     if cells[a] != cells[b]:
         return bool(cells[a] < cells[b])
@@ -321,18 +323,18 @@ def _is_before(a: int, b: int, cells: NDArray[np.int64], known: int, ranks: NDAr
     return bool(len(ranks) > 0 and ranks[a] < ranks[b])
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@called
 def _given(shape: Shape, raw: Raw, starts: NDArray[np.int64], whole: Whole) -> alone.Given:
     """Return the rows as the layout asks for them."""
-    sizes, parts, copies = borrowed(raw.sizes), borrowed(shape.parts), borrowed(shape.copies)
-    cells, order, bases = borrowed(whole.cells), borrowed(whole.order), whole.bases
-    figures, tables = borrowed(raw.figures), borrowed(shape.tables)
+    sizes, parts, copies = raw.sizes, shape.parts, shape.copies
+    cells, order, bases = whole.cells, whole.order, whole.bases
+    figures, tables = raw.figures, shape.tables
     spans = np.zeros(len(parts) + 1, np.int64)
     for p in range(len(parts)):
         spans[p + 1] = spans[p] + sizes[parts[p]]
     all_ints = np.zeros((shape.rows[0], spans[len(parts)]), np.int64)
     all_reals = np.zeros((shape.rows[1], spans[len(parts)]))
-    ints, reals, words = borrowed(all_ints), borrowed(all_reals), 0
+    ints, reals, words = all_ints, all_reals, 0
     for k in range(len(copies)):
         what, to, dest, t = copies[k, 1], spans[copies[k, 0]], copies[k, 3], parts[copies[k, 0]]
         size, first = sizes[t], starts[t, ROWS]
@@ -358,12 +360,12 @@ def _given(shape: Shape, raw: Raw, starts: NDArray[np.int64], whole: Whole) -> a
     return alone.Given(read_only(spans), read_only(all_ints), all_reals, shape.local, words)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@called
 def _static(
     shape: Shape, raw: Raw, starts: NDArray[np.int64], whole: Whole, scale: float, as_of: int
 ) -> NDArray[np.float64]:
     """Return the static values; missing until the row of the account (or debtor) is known."""
-    static, figures, cells = borrowed(shape.static), borrowed(raw.figures), borrowed(whole.cells)
+    static, figures, cells = shape.static, raw.figures, whole.cells
     found = np.empty(len(static))
     for k in range(len(static)):
         what, t, column = static[k, 0], static[k, 1], static[k, 2]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from recobro_score.data.compiled import entered
 from recobro_score.data.events import EventStore, EventTable
 from recobro_score.data.state import Payments, frozen, payments_of
 from recobro_score.features.binding import promise_terms
@@ -154,7 +154,7 @@ def _fate(store: EventStore, known_before: int, instant: int, rule: PromiseRule)
     return _Fate(codes == BROKEN, codes == UNDECIDED)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@entered
 def _judge(
     offsets: NDArray[np.int64],
     terms: NDArray[np.int64],

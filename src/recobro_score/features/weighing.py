@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from recobro_score.data.compiled import lent
 
 _SERIES = tuple(1.0 / k for k in range(13, 0, -1))
 _LOG_2 = math.log(2.0)
 _GONE = 1060.0
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def halved(times: float) -> float:
     """Return ``2 ** −times`` for ``times ≥ 0``, within 1e-15 of the true value relatively."""
     if times > _GONE:
@@ -30,14 +31,14 @@ def halved(times: float) -> float:
     return math.ldexp(total, -whole)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def median(values: NDArray[np.float64], count: int) -> float:
     """Return the median of the first values, which it sorts."""
     _sort(values, count)
     return float((values[(count - 1) // 2] + values[count // 2]) / 2.0)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def most_frequent(values: NDArray[np.float64], count: int) -> float:
     """Return the most frequent of the first values, of equals the latest; the rest is scratch."""
     ordered = values[count : 2 * count]
@@ -52,7 +53,7 @@ def most_frequent(values: NDArray[np.float64], count: int) -> float:
     return float(kept)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _times(values: NDArray[np.float64], count: int, value: float) -> int:
     """Return how often a value occurs among sorted ones."""
     low, high = 0, count
@@ -68,7 +69,7 @@ def _times(values: NDArray[np.float64], count: int, value: float) -> int:
     return end - low
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _sort(values: NDArray[np.float64], count: int) -> None:
     """Sort the first values in place (heap sort: no recursion, quick to compile)."""
     for root in range(count // 2 - 1, -1, -1):
@@ -78,7 +79,7 @@ def _sort(values: NDArray[np.float64], count: int) -> None:
         _sink(values, 0, end)
 
 
-@numba.njit(nogil=True, cache=True, error_model="numpy")
+@lent
 def _sink(values: NDArray[np.float64], root: int, end: int) -> None:
     while 2 * root + 1 < end:
         child = 2 * root + 1

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from recobro_score.data.compiled import entered
 from recobro_score.models.row_jobs import in_jobs
 from recobro_score.models.trees import CATEGORICAL, DEFAULT_LEFT, MISSING, ZERO, ZERO_IS_MISSING
 
@@ -112,7 +112,7 @@ class Forest:
         return out
 
 
-@njit(nogil=True, cache=True)
+@entered
 def _add_leaves(values: Floats, first: int, last: int, nodes: Nodes, out: Floats) -> None:
     """Add to ``out[first … last − 1]`` the leaves of these rows."""
     trees = nodes.root.shape[0]

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numba import njit
 
 from recobro_score.calendars import local_clock
+from recobro_score.data.compiled import entered
 from recobro_score.errors import BundleError, ColumnNotFound, hint
 from recobro_score.models.contact.attempts import (
     CHANNELS,
@@ -297,7 +297,7 @@ def _own_strength(
     return np.where(enough, 1.0 / rho - 1.0, OWN_STRENGTH)
 
 
-@njit(nogil=True, cache=True)
+@entered
 def _forecast(offsets, log, account, segments, attempts, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Fill `attempts` and `out`: the account's own success shifts its segment's profile over the hours.
 
