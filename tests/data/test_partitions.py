@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,10 +62,9 @@ def _tables(rng):
         columns={"from_at": "made_at"})}  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=[1, 2])
-def folder(tmp_path_factory, request):
-    folder = tmp_path_factory.mktemp("portfolio")
-    for name, frame in _tables(np.random.default_rng(request.param)).items():
+def write_folder(folder: Path, seed: int) -> Path:
+    """Write the tables in every form that a folder may have: files, folders of files, CSV."""
+    for name, frame in _tables(np.random.default_rng(seed)).items():
         if name == "payments":
             (folder / name).mkdir()
             frame.iloc[:250].to_parquet(folder / name / "a.parquet", index=False)
@@ -73,6 +74,11 @@ def folder(tmp_path_factory, request):
         else:
             frame.to_parquet(folder / f"{name}.parquet", index=False)
     return folder
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def folder(tmp_path_factory, request):
+    return write_folder(tmp_path_factory.mktemp("portfolio"), request.param)
 
 
 def _account(store, account_id):

@@ -11,24 +11,14 @@ from recobro_score.data.sample import sample_portfolio
 from recobro_score.data.sources import read_portfolio
 from recobro_score.data.streamed import StreamedPortfolio
 from recobro_score.errors import ConfigError, ContractError
-from tests.data.test_partitions import OPTIONS, _account, _tables
+from tests.data.test_partitions import OPTIONS, _account, _tables, write_folder
 
 SHARES = 5
 
 
 @pytest.fixture(scope="module", params=[1, 2])
 def folder(tmp_path_factory, request):
-    folder = tmp_path_factory.mktemp("portfolio")
-    for name, frame in _tables(np.random.default_rng(request.param)).items():
-        if name == "payments":
-            (folder / name).mkdir()
-            frame.iloc[:250].to_parquet(folder / name / "a.parquet", index=False)
-            frame.iloc[250:].to_parquet(folder / name / "b.parquet", index=False, row_group_size=40)
-        elif name == "holds":
-            frame.to_csv(folder / "holds.csv", index=False)
-        else:
-            frame.to_parquet(folder / f"{name}.parquet", index=False)
-    return folder
+    return write_folder(tmp_path_factory.mktemp("portfolio"), request.param)
 
 
 def assert_same(found: Portfolio, expected: Portfolio) -> None:
