@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import narwhals.stable.v1 as nw
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from recobro_score.errors import ContractError
 
@@ -47,6 +49,28 @@ def to_arrow(frame: Any, *, name: str = "table") -> pa.Table:  # noqa: ANN401 - 
             "expected a pandas, polars or pyarrow frame, a mapping of columns or a list of records"
         )
         raise ContractError(msg) from error
+
+
+def records_of(frame: Any, name: str = "table") -> list[dict[str, Any]]:  # noqa: ANN401 - any supported frame
+    """Return the rows of a small frame as records, missing cells as None.
+
+    They say what the rows of `to_arrow` say, at a fraction of its cost for a pandas frame of a few rows.
+
+    Parameters
+    ----------
+    frame, name
+        As for `to_arrow`.
+
+    Raises
+    ------
+    ContractError
+        As `to_arrow`.
+    """
+    if isinstance(frame, pd.DataFrame) and frame.columns.is_unique:
+        given = frame.to_numpy(dtype=object)
+        cells: NDArray[np.object_] = np.where(pd.isna(given), np.array(None), given)
+        return [dict(zip(frame.columns, row, strict=True)) for row in cells.tolist()]
+    return list(to_arrow(frame, name=name).to_pylist())
 
 
 def _from_pandas(frame: pd.DataFrame) -> pa.Table:

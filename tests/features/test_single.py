@@ -122,6 +122,8 @@ def test_plain_records_need_no_store(sample, records, monkeypatch):
         upside_down = {name: rows[::-1] for name, rows in tables.items()}
         one = single.of_rows(tables, AS_OF)
         assert single.of_rows(upside_down, AS_OF).tobytes() == one.tobytes()
+        frames = {name: pd.DataFrame(rows) for name, rows in tables.items()}
+        assert single.of_rows(frames, AS_OF).tobytes() == one.tobytes()
 
 
 def test_several_accounts_and_bad_rows_are_refused(sample):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from recobro_score.errors import ContractError
-from recobro_score.frames import to_arrow
+from recobro_score.frames import records_of, to_arrow
 
 ROWS = [{"a": 1, "b": "x"}, {"a": None, "b": "ñ"}, {"a": 3, "b": None}]
 FRAMES: dict[str, Any] = {
@@ -62,3 +62,32 @@ def test_columns_that_mix_types_are_refused():
     for frame in (pd.DataFrame({"a": [1, "x", object()]}), [{"a": 1}, {"a": "x"}]):
         with pytest.raises(ContractError):
             to_arrow(frame)
+
+
+def test_records_say_what_the_arrow_table_says():
+    when = pd.DatetimeIndex(["2025-01-02T03:04:05.678901", None, "2025-01-03T00:00:00.000000"])
+    frame = pd.DataFrame(
+        {
+            "text": ["a", None, ""],
+            "number": [1.5, float("nan"), -0.0],
+            "whole": [1, 2, 3],
+            "maybe": pd.array([1, None, 3], "Int64"),
+            "flag": [True, False, True],
+            "aware": when.tz_localize("UTC"),
+            "naive": when,
+            "day": pd.Categorical(["x", None, "x"]),
+            "nothing": [None, None, None],
+            "nested": [{"a": 1}, None, {"a": 2}],
+        }
+    )
+    assert records_of(frame) == to_arrow(frame).to_pylist()
+    assert records_of(frame[["number"]]) == to_arrow(frame[["number"]]).to_pylist()
+    assert records_of(frame.iloc[:0]) == []
+    assert frame["text"].isna().tolist() == [False, True, False]
+    assert records_of(to_arrow(frame)) == to_arrow(frame).to_pylist()
+
+
+def test_columns_of_the_same_name_are_no_records():
+    twice = pd.DataFrame([[1, 2]], columns=["a", "a"])
+    with pytest.raises(ContractError, match="rows: cannot be read as a table"):
+        records_of(twice, "rows")

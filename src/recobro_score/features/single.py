@@ -26,7 +26,7 @@ from recobro_score.features.pipeline import compute
 from recobro_score.features.reading import Readings
 from recobro_score.features.schema import FeatureSchema
 from recobro_score.features.static import StaticValues
-from recobro_score.frames import to_arrow
+from recobro_score.frames import records_of
 
 _REMEMBERED = 64
 """As-ofs whose windows are kept: a service asks for today over and over."""
@@ -160,7 +160,4 @@ def _records(tables: Mapping[str, Any]) -> Mapping[str, Records]:
     """Return every table as a list of records; lists are taken to be that."""
     if set(map(type, tables.values())) == {list}:
         return tables
-    return {
-        name: rows if type(rows) is list else to_arrow(rows, name=name).to_pylist()
-        for name, rows in tables.items()
-    }
+    return {name: rows if type(rows) is list else records_of(rows, name) for name, rows in tables.items()}
