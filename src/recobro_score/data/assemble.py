@@ -304,13 +304,14 @@ def _columns(checked: Checked, minor: Mapping[str, NDArray[np.int64]], rows: NDA
             ids[column.name] = text_of(_in_order(values, parsed.missing, rows))
         elif column.kind == "category":
             codes, vocabularies[column.name] = encode(_in_order(values, parsed.missing, rows))
-            made[column.name] = cache(partial(np.asarray, codes))
+            made[column.name] = partial(np.asarray, codes)
         else:
             made[column.name] = cache(partial(_in_order, values, parsed.missing, rows))
     return made, vocabularies, ids
 
 
 def _in_order(values: Any, missing: NDArray[np.bool_], rows: NDArray[np.int64]) -> Any:  # noqa: ANN401
+    """Return the values of rows in their order; where all are missing they are alike, and any will do."""
     if len(rows) <= len(values) and missing.all():
         alike = values[: len(rows)]
         return alike if isinstance(alike, pa.Array) else np.ascontiguousarray(alike)
